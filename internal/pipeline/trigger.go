@@ -1,0 +1,82 @@
+package pipeline
+
+import (
+	"fmt"
+	"time"
+)
+
+// Event says what kind of happening started a run; it is the CEL variable `event`.
+type Event string
+
+// The events of contract 5 and 6.
+const (
+	EventPush        Event = "push"
+	EventPullRequest Event = "pull_request"
+	EventMergeGroup  Event = "merge_group"
+	EventDeploy      Event = "deploy"
+	EventSchedule    Event = "schedule"
+)
+
+// Repository is a repository as its events name it.
+type Repository struct {
+	ID             int64  `json:"id"`
+	Owner          string `json:"owner"`
+	Name           string `json:"name"`
+	DefaultBranch  string `json:"default_branch"`
+	InstallationID int64  `json:"installation_id"`
+	Private        bool   `json:"private,omitempty"`
+	// CloneURL is the https address without credentials.
+	CloneURL string `json:"clone_url"`
+}
+
+// FullName is owner/name.
+func (r Repository) FullName() string { return r.Owner + "/" + r.Name }
+
+// Trigger is why a run exists: small, immutable, complete before anything is planned.
+type Trigger struct {
+	Event      Event      `json:"event"`
+	Repository Repository `json:"repository"`
+	// SHA is the commit the run is for, 40 hexadecimal digits. It never changes: a branch that moves makes a new trigger.
+	SHA string `json:"sha"`
+	// Ref is what is fetched to have the commit: refs/heads/main, refs/pull/7/head, refs/heads/gh-readonly-queue/….
+	Ref string `json:"ref"`
+	// Branch is the pushed branch, or the head branch of the pull request.
+	Branch string `json:"branch"`
+	// Base is the branch a pull request or merge group wants to enter; empty for a push.
+	Base    string `json:"base,omitempty"`
+	BaseSHA string `json:"base_sha,omitempty"`
+	// Before is what the branch held before the push; empty for a new branch.
+	Before      string   `json:"before,omitempty"`
+	PullRequest int      `json:"pull_request,omitempty"`
+	Labels      []string `json:"labels,omitempty"`
+	// Fork: the commit comes from another repository; it runs without secrets and leaves no shared cache behind.
+	Fork  bool   `json:"fork,omitempty"`
+	Actor string `json:"actor"`
+	// Title is the pull request's title or the first line of the commit's message. Hostile text.
+	Title string `json:"title,omitempty"`
+	// Skip is why nothing is to run ("[skip ci] in the commit message"); the planned checks conclude skipped with it.
+	Skip string `json:"skip,omitempty"`
+	// Fresh: a person asked for everything to run again; passed stages of the same inputs are not reused.
+	Fresh bool `json:"fresh,omitempty"`
+	// Delivery is the GUID of the webhook delivery, or another name for the one cause, for logs and for Key of re-runs.
+	Delivery   string    `json:"delivery,omitempty"`
+	ReceivedAt time.Time `json:"received_at"`
+}
+
+// Key names the run this trigger asks for: two triggers of one key are one run, however often GitHub tells it.
+func (t Trigger) Key() string {
+	key := fmt.Sprintf("%d/%s/%s@%s", t.Repository.ID, t.Event, t.Ref, t.SHA)
+	if t.Base != "" {
+		key += ">" + t.Base
+	}
+	if t.Fresh {
+		key += "#" + t.Delivery
+	}
+	return key
+}
+
+// Group names the runs of which a newer one supersedes the older: those of one event on one ref.
+func (t Trigger) Group() string { return fmt.Sprintf("%d/%s/%s", t.Repository.ID, t.Event, t.Ref) }
+
+// Trusted reports whether the commit was pushed by someone who may push to the repository itself.
+func (t Trigger) Trusted() bool { return !t.Fork }
