@@ -12,9 +12,11 @@ var ErrNotFound = errors.New("not found")
 // Job is durable work, written in the same transaction as the change that asks for it.
 type Job struct {
 	Kind JobKind
-	// StageRunID for JobStage, RunID for JobCancel.
+	// StageRunID for JobStage; 0 for an attempt that was appended in the same Change and has no ID yet: Key names it.
 	StageRunID int64
-	RunID      int64
+	Key        string
+	// RunID for JobInterrupt.
+	RunID int64
 	// After delays the job: a retry's back-off.
 	After time.Duration
 }

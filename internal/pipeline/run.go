@@ -27,6 +27,8 @@ type StageSpec struct {
 	ContinueOnFailure bool              `json:"continue_on_failure,omitempty"`
 	// Skip, where set, is why this stage will not run, known before anything started.
 	Skip string `json:"skip,omitempty"`
+	// Hold, where set, is why this stage waits for a person before it may start.
+	Hold string `json:"hold,omitempty"`
 }
 
 // Plan is what a trigger makes of a definition. Stages are in the file's order, legs of a matrix together.
@@ -67,11 +69,17 @@ type StageRun struct {
 	// Attempt counts from 1; AttemptReason says why there is more than one.
 	Attempt       int    `json:"attempt"`
 	AttemptReason string `json:"attempt_reason,omitempty"`
+	// Retries and Repairs count the automatic attempts since a person last asked: after failures (`retry`), after
+	// failures of our surroundings.
+	Retries int `json:"retries,omitempty"`
+	Repairs int `json:"repairs,omitempty"`
 	// Superseded: a later attempt exists; only the last one counts for the run.
 	Superseded bool   `json:"superseded,omitempty"`
 	Status     Status `json:"status"`
 	// Reason is why it was skipped or cancelled.
 	Reason string `json:"reason,omitempty"`
+	// SkippedBy is the key of the needed stage that did not pass; a re-run of that one brings this one back.
+	SkippedBy string `json:"skipped_by,omitempty"`
 	// Cancel, where set, is the reason a running attempt was asked to stop.
 	Cancel string `json:"cancel,omitempty"`
 	// Progress is the live line while running.

@@ -1,0 +1,155 @@
+package pipeline
+
+import (
+	"fmt"
+	"time"
+)
+
+// UsesSummary is the kind that looks at a whole run: it starts when every other stage has ended, however they ended.
+const UsesSummary = "summary"
+
+// NewRun makes the run of a plan, all stages queued, nothing advanced yet.
+func NewRun(t Trigger, plan Plan, now time.Time) Run {
+	run := Run{
+		Key: t.Key(), Trigger: t, Name: plan.Name, Source: plan.Source, Status: StatusQueued, CreatedAt: now,
+		Notify: plan.Notify, Stages: make([]StageRun, 0, len(plan.Stages)),
+	}
+	for i, spec := range plan.Stages {
+		run.Stages = append(run.Stages, StageRun{Index: i, Spec: spec, Attempt: 1, Status: StatusQueued, CreatedAt: now})
+	}
+	return run
+}
+
+// Advance starts, holds or skips every queued stage whose time has come and ends the run when all stages have ended.
+// It returns jobs for the stages that became ready. It is called in the same transaction as any change of a stage.
+// Jobs of a run that has no IDs yet carry none: Store.CreateRun calls it once IDs are given.
+func (r *Run) Advance(now time.Time) []Job {
+	var jobs []Job
+	for changed := true; changed; {
+		changed = false
+		for i := range r.Stages {
+			s := &r.Stages[i]
+			if s.Superseded || s.Status != StatusQueued {
+				continue
+			}
+			next, reason, by := r.next(s)
+			if next == StatusQueued {
+				continue
+			}
+			changed = true
+			s.Status, s.Reason, s.SkippedBy = next, reason, by
+			if next == StatusReady {
+				jobs = append(jobs, Job{Kind: JobStage, StageRunID: s.ID, Key: s.Spec.Key, RunID: r.ID})
+			}
+			if next.Final() {
+				s.FinishedAt = now
+			}
+		}
+	}
+	r.settle(now)
+	return jobs
+}
+
+// next decides what becomes of a queued stage, with the reason and, where another stage is to blame, its key.
+func (r *Run) next(s *StageRun) (next Status, reason, by string) {
+	switch {
+	case s.Spec.Skip != "":
+		return StatusSkipped, s.Spec.Skip, ""
+	case s.Spec.Hold != "":
+		return StatusWaiting, s.Spec.Hold, ""
+	case s.Spec.Uses == UsesSummary:
+		return r.nextSummary(s), "", ""
+	}
+	next = StatusReady
+	for _, need := range s.Spec.Needs {
+		n := r.current(need.Stage)
+		switch {
+		case n.Status.Passed(), n.Status == StatusSkipped && need.Optional:
+		case n.Status.Final():
+			return StatusSkipped, fmt.Sprintf("it needs %s, which %s", need.Stage, past(n.Status)), need.Stage
+		default:
+			next = StatusQueued
+		}
+	}
+	return next, "", ""
+}
+
+func (r *Run) nextSummary(summary *StageRun) Status {
+	for i := range r.Stages {
+		s := &r.Stages[i]
+		if s.Superseded || s == summary || s.Spec.Uses == UsesSummary {
+			continue
+		}
+		if !s.Status.Final() {
+			return StatusQueued
+		}
+	}
+	return StatusReady
+}
+
+func past(s Status) string {
+	switch s {
+	case StatusFailure:
+		return "failed"
+	case StatusTimedOut:
+		return "timed out"
+	case StatusCancelled:
+		return "was cancelled"
+	case StatusSkipped:
+		return "was skipped"
+	default:
+		return "is " + string(s)
+	}
+}
+
+// current is the last attempt of the stage with that key; the plan guarantees that it exists.
+func (r *Run) current(key string) *StageRun {
+	for i := range r.Stages {
+		if s := &r.Stages[i]; !s.Superseded && s.Spec.Key == key {
+			return s
+		}
+	}
+	return &StageRun{Status: StatusSkipped}
+}
+
+// settle derives the run's status from its stages.
+func (r *Run) settle(now time.Time) {
+	was := r.Status
+	r.Status = runStatus(r.Current())
+	if r.StartedAt.IsZero() && r.Status != StatusQueued && r.Status != StatusWaiting {
+		r.StartedAt = now
+	}
+	switch {
+	case r.Status.Final() && !was.Final():
+		r.FinishedAt = now
+	case !r.Status.Final():
+		r.FinishedAt = time.Time{}
+	}
+}
+
+// runStatus is the state of the whole: work before waiting, then the worst of the ends.
+func runStatus(stages []StageRun) Status {
+	has := make(map[Status]bool, len(stages))
+	for _, s := range stages {
+		has[s.Status] = true
+	}
+	begun := has[StatusSuccess] || has[StatusNeutral] || has[StatusFailure] || has[StatusTimedOut]
+	switch {
+	case has[StatusRunning], (has[StatusReady] || has[StatusQueued] && !has[StatusWaiting]) && begun:
+		return StatusRunning
+	case has[StatusReady]:
+		return StatusQueued
+	case has[StatusWaiting]:
+		return StatusWaiting
+	case has[StatusQueued]:
+		return StatusQueued
+	case has[StatusFailure], has[StatusTimedOut]:
+		return StatusFailure
+	case has[StatusCancelled]:
+		return StatusCancelled
+	case has[StatusSuccess], has[StatusNeutral]:
+		return StatusSuccess
+	default:
+		return StatusSkipped
+	}
+}

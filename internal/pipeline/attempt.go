@@ -1,0 +1,164 @@
+package pipeline
+
+import (
+	"fmt"
+	"time"
+)
+
+// MaxRepairs is how often a stage is tried again after a failure of our surroundings, besides `retry`.
+const MaxRepairs = 3
+
+// MoveError is a change of state that the state machine does not allow: a bug of ours, never of a user.
+type MoveError struct {
+	Stage    string
+	From, To Status
+}
+
+func (e *MoveError) Error() string {
+	return fmt.Sprintf("stage %s cannot go from %s to %s", e.Stage, e.From, e.To)
+}
+
+// Move changes the state of an attempt, with the times that belong to it.
+func (s *StageRun) Move(to Status, now time.Time) error {
+	if !s.Status.Can(to) {
+		return &MoveError{Stage: s.Spec.Key, From: s.Status, To: to}
+	}
+	s.Status = to
+	switch {
+	case to == StatusRunning:
+		s.StartedAt = now
+	case to.Final():
+		s.FinishedAt, s.Progress = now, ""
+	}
+	return nil
+}
+
+// Stage finds an attempt by its ID.
+func (r *Run) Stage(id int64) *StageRun {
+	for i := range r.Stages {
+		if r.Stages[i].ID == id {
+			return &r.Stages[i]
+		}
+	}
+	return nil
+}
+
+// Conclude ends a running attempt with its result, starts another one where `retry` or a failure of our surroundings
+// asks for it, and advances the run.
+func (r *Run) Conclude(stageRunID int64, result Result, now time.Time) ([]Job, error) {
+	s := r.Stage(stageRunID)
+	if s == nil {
+		return nil, fmt.Errorf("stage attempt %d of run %d: %w", stageRunID, r.ID, ErrNotFound)
+	}
+	status := result.Verdict.Status
+	if s.Spec.ContinueOnFailure && (status == StatusFailure || status == StatusTimedOut) {
+		status = StatusNeutral
+	}
+	if status == StatusCancelled && s.Cancel != "" {
+		s.Reason = s.Cancel
+	}
+	if err := s.Move(status, now); err != nil {
+		return nil, err
+	}
+	s.Result = result
+	jobs := r.tryAgain(stageRunID, now)
+	return append(jobs, r.Advance(now)...), nil
+}
+
+// tryAgain appends the next attempt where one is due. The pointer into Stages dies with the append, hence the ID.
+func (r *Run) tryAgain(stageRunID int64, now time.Time) []Job {
+	s := *r.Stage(stageRunID)
+	failed := s.Result.Verdict.Status == StatusFailure || s.Result.Verdict.Status == StatusTimedOut
+	if !failed || s.Cancel != "" {
+		return nil
+	}
+	next := StageRun{Retries: s.Retries, Repairs: s.Repairs}
+	var after time.Duration
+	switch {
+	case s.Result.Verdict.Infrastructure && s.Repairs < MaxRepairs:
+		next.Repairs++
+		after = repairDelay(next.Repairs)
+		next.AttemptReason = fmt.Sprintf("again (%d of %d) after a failure of Slipway's surroundings: %s",
+			next.Repairs, MaxRepairs, s.Result.Verdict.Title)
+	case !s.Result.Verdict.Infrastructure && s.Retries < s.Spec.Retry:
+		next.Retries++
+		next.AttemptReason = fmt.Sprintf("retry %d of %d after: %s", next.Retries, s.Spec.Retry, s.Result.Verdict.Title)
+	default:
+		return nil
+	}
+	fresh := r.newAttempt(s.Spec.Key, next, now)
+	fresh.Status = StatusReady
+	return []Job{{Kind: JobStage, StageRunID: fresh.ID, RunID: r.ID, Key: fresh.Spec.Key, After: after}}
+}
+
+// repairDelay is 2 s, 10 s, 50 s: long enough for a registry or a network to come back.
+func repairDelay(n int) time.Duration {
+	delay := 2 * time.Second
+	for range n - 1 {
+		delay *= 5
+	}
+	return delay
+}
+
+// newAttempt appends a queued attempt of a stage and marks the one before as superseded.
+func (r *Run) newAttempt(key string, with StageRun, now time.Time) *StageRun {
+	before := r.current(key)
+	with.RunID, with.Index, with.Spec = r.ID, before.Index, before.Spec
+	with.Attempt, with.Status, with.CreatedAt = before.Attempt+1, StatusQueued, now
+	before.Superseded = true
+	before.Version++
+	r.Stages = append(r.Stages, with)
+	return &r.Stages[len(r.Stages)-1]
+}
+
+// Rerun makes new attempts of an ended stage, of those skipped because of it and of the summary.
+func (r *Run) Rerun(key, why string, now time.Time) ([]Job, error) {
+	s := r.current(key)
+	if s.Spec.Key != key {
+		return nil, fmt.Errorf("stage %s of run #%d: %w", key, r.Number, ErrNotFound)
+	}
+	if !s.Status.Final() {
+		return nil, nil // it has not ended: what was asked for is under way
+	}
+	again := map[string]bool{key: true}
+	for grown := true; grown; {
+		grown = false
+		for _, c := range r.Current() {
+			if c.Status == StatusSkipped && again[c.SkippedBy] && !again[c.Spec.Key] {
+				again[c.Spec.Key], grown = true, true
+			}
+		}
+	}
+	for _, c := range r.Current() {
+		if again[c.Spec.Key] || c.Spec.Uses == UsesSummary && c.Status.Final() {
+			r.newAttempt(c.Spec.Key, StageRun{AttemptReason: why}, now)
+		}
+	}
+	return r.Advance(now), nil
+}
+
+// Cancel ends what has not started and asks what runs to stop; the summary still tells what happened.
+func (r *Run) Cancel(reason string, now time.Time) []Job {
+	if r.Status.Final() {
+		return nil
+	}
+	r.Reason = reason
+	interrupt := false
+	for i := range r.Stages {
+		s := &r.Stages[i]
+		switch {
+		case s.Superseded || s.Status.Final():
+		case s.Spec.Uses == UsesSummary && s.Status == StatusQueued && s.Spec.Hold == "":
+		case s.Status == StatusRunning:
+			s.Cancel = reason
+			interrupt = true
+		default:
+			s.Status, s.Reason, s.FinishedAt = StatusCancelled, reason, now
+		}
+	}
+	jobs := r.Advance(now)
+	if interrupt {
+		jobs = append(jobs, Job{Kind: JobInterrupt, RunID: r.ID})
+	}
+	return jobs
+}

@@ -1,0 +1,135 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+)
+
+// collector turns the events of one task into a Result, its log and its live progress. A replay from the first event
+// (after a restart) gives the same Result; the log store ignores lines it has.
+type collector struct {
+	engine  *Engine
+	run     Run
+	stage   StageRun
+	result  Result
+	lines   []StoredLine
+	told    time.Time // when progress was last stored
+	pending string    // progress not yet stored
+}
+
+func newCollector(e *Engine, run Run, s StageRun) *collector {
+	return &collector{engine: e, run: run, stage: s}
+}
+
+// eventBuffer is how many events may be read ahead; log lines that arrive together are stored together.
+const eventBuffer = 256
+
+// drain reads events until the verdict. Reading and storing overlap: while one batch of lines is written the next
+// gathers, so that batches grow exactly with the load and nothing waits for a timer.
+func (c *collector) drain(ctx context.Context, task string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	events := make(chan StageEvent, eventBuffer)
+	failed := make(chan error, 1)
+	go func() {
+		defer close(events)
+		failed <- c.engine.executor.Events(ctx, task, func(ev StageEvent) error {
+			select {
+			case events <- ev:
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		})
+	}()
+	for ev := range events {
+		c.take(ev)
+		if len(events) > 0 && len(c.lines) < eventBuffer {
+			continue
+		}
+		if err := c.flush(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.flush(ctx); err != nil {
+		return err
+	}
+	return <-failed
+}
+
+func (c *collector) take(ev StageEvent) {
+	r := &c.result
+	switch ev.Type {
+	case StageEventLog:
+		c.lines = append(c.lines, StoredLine{Seq: ev.Seq, Time: ev.Time, LogLine: *ev.Log})
+		r.LogTail = append(r.LogTail, ev.Log.Text)
+		if len(r.LogTail) > 2*MaxLogTail {
+			r.LogTail = append(r.LogTail[:0:0], r.LogTail[len(r.LogTail)-MaxLogTail:]...)
+		}
+	case StageEventStep:
+		c.takeStep(*ev.Step)
+	case StageEventProgress:
+		c.pending = ev.Progress
+	case StageEventSection:
+		if len(r.Sections) < MaxSections {
+			r.Sections = append(r.Sections, *ev.Section)
+		}
+	case StageEventFinding:
+		if len(r.Findings) < MaxFindings {
+			r.Findings = append(r.Findings, *ev.Finding)
+		} else {
+			r.FindingsDropped++
+		}
+	case StageEventOutput:
+		if r.Outputs == nil {
+			r.Outputs = make(map[string]string)
+		}
+		for name, value := range ev.Output {
+			r.Outputs[name] = value
+		}
+	case StageEventArtifact:
+		r.Artifacts = append(r.Artifacts, *ev.Artifact)
+	case StageEventVerdict:
+		r.Verdict = *ev.Verdict
+		r.LogTail = r.LogTail[max(0, len(r.LogTail)-MaxLogTail):]
+	}
+}
+
+func (c *collector) takeStep(step Step) {
+	if step.Status == StatusRunning {
+		c.pending = step.Name
+	}
+	for i := range c.result.Steps {
+		if c.result.Steps[i].Name == step.Name {
+			c.result.Steps[i] = step
+			return
+		}
+	}
+	c.result.Steps = append(c.result.Steps, step)
+}
+
+// flush stores the gathered lines, and progress when the last one is old enough.
+func (c *collector) flush(ctx context.Context) error {
+	e := c.engine
+	if len(c.lines) > 0 {
+		if err := e.logs.Append(ctx, c.stage.ID, c.lines); err != nil {
+			return err
+		}
+		for _, o := range e.observers {
+			o.LogAppended(c.stage.ID, c.lines)
+		}
+		c.lines = nil // observers may keep the slice
+	}
+	if c.pending == "" || e.clock.Now().Sub(c.told) < progressEvery {
+		return nil
+	}
+	progress := c.pending
+	c.pending, c.told = "", e.clock.Now()
+	_, err := e.change(ctx, c.run.ID, func(r *Run) ([]Job, error) {
+		if s := r.Stage(c.stage.ID); s.Status == StatusRunning {
+			s.Progress, s.Result.Steps = progress, c.result.Steps
+		}
+		return nil, nil
+	})
+	return err
+}

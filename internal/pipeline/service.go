@@ -1,0 +1,172 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Service takes triggers and people's wishes and turns them into changes of runs.
+type Service struct {
+	store       Store
+	definitions Definitions
+	forge       Forge
+	built       func(uses string) bool
+	observers   []Observer
+	clock       Clock
+	log         zerolog.Logger
+}
+
+// ServiceOptions are the parts of a Service; all are needed.
+type ServiceOptions struct {
+	Store       Store
+	Definitions Definitions
+	Forge       Forge
+	// Built reports whether this program can carry out a stage kind.
+	Built     func(uses string) bool
+	Observers []Observer
+	Clock     Clock
+	Logger    zerolog.Logger
+}
+
+// NewService makes a Service.
+func NewService(o ServiceOptions) *Service {
+	return &Service{
+		store: o.Store, definitions: o.Definitions, forge: o.Forge, built: o.Built, observers: o.Observers,
+		clock: o.Clock, log: o.Logger,
+	}
+}
+
+// ErrNotWanted is returned by Submit when the pipeline file asks for no run on this trigger.
+var ErrNotWanted = errors.New("the pipeline file asks for no run on this event")
+
+// Submit makes the run of a trigger, or finds the one it already made. Older runs of the same ref are superseded.
+// A pipeline file with problems makes a run of one failed stage that shows them.
+func (s *Service) Submit(ctx context.Context, t Trigger) (Run, error) {
+	if run, err := s.store.RunByKey(ctx, t.Key()); err == nil {
+		return run, s.supersede(ctx, run)
+	} else if !errors.Is(err, ErrNotFound) {
+		return Run{}, fmt.Errorf("look up run %s: %w", t.Key(), err)
+	}
+	run, err := s.draft(ctx, t)
+	if err != nil {
+		return Run{}, err
+	}
+	stored, created, err := s.store.CreateRun(ctx, run, func(r *Run) ([]Job, error) {
+		if r.Stages[0].Spec.Uses == UsesDefinition {
+			return nil, concludeProblems(r, s.clock.Now())
+		}
+		return r.Advance(s.clock.Now()), nil
+	})
+	if err != nil {
+		return Run{}, fmt.Errorf("store run %s: %w", t.Key(), err)
+	}
+	if created {
+		s.log.Info().Str("delivery", t.Delivery).Str("repository", t.Repository.FullName()).Int64("run", stored.Number).
+			Str("sha", t.SHA).Str("event", string(t.Event)).Int("stages", len(stored.Stages)).Msg("run created")
+		s.notify(stored)
+	}
+	return stored, s.supersede(ctx, stored)
+}
+
+func (s *Service) draft(ctx context.Context, t Trigger) (Run, error) {
+	now := s.clock.Now()
+	definition, err := s.definitions.Definition(ctx, t)
+	var invalid *InvalidDefinitionError
+	if errors.As(err, &invalid) {
+		return problemRun(t, invalid.Problems, now), nil
+	}
+	if err != nil {
+		return Run{}, fmt.Errorf("pipeline file of %s at %s: %w", t.Repository.FullName(), t.SHA, err)
+	}
+	if !Wanted(t, definition) {
+		return Run{}, ErrNotWanted
+	}
+	facts := PlanFacts{Built: s.built}
+	if NeedsChangedPaths(definition) && t.Skip == "" {
+		if facts.ChangedPaths, err = s.forge.ChangedPaths(ctx, t); err != nil {
+			return Run{}, fmt.Errorf("changed paths of %s: %w", t.SHA, err)
+		}
+	}
+	plan, err := NewPlan(t, definition, facts)
+	if err != nil {
+		return problemRun(t, []Problem{{File: definition.Source, Message: err.Error()}}, now), nil
+	}
+	return NewRun(t, plan, now), nil
+}
+
+// supersede cancels the older open runs of the same ref. It is called again for a run that already exists, so that a
+// bot killed between the two steps still does it.
+func (s *Service) supersede(ctx context.Context, run Run) error {
+	open, err := s.store.OpenRuns(ctx, run.Trigger.Group())
+	if err != nil {
+		return fmt.Errorf("open runs of %s: %w", run.Trigger.Ref, err)
+	}
+	for _, older := range open {
+		if older.ID >= run.ID {
+			continue
+		}
+		if _, err := s.Cancel(ctx, older.ID, fmt.Sprintf("superseded by run #%d", run.Number)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Cancel ends a run: what waits is cancelled at once, what runs is interrupted. An ended run is left as it is.
+func (s *Service) Cancel(ctx context.Context, runID int64, reason string) (Run, error) {
+	return s.change(ctx, runID, func(r *Run) ([]Job, error) { return r.Cancel(reason, s.clock.Now()), nil })
+}
+
+// CancelGroup cancels every open run that the trigger's group holds: a closed pull request, a merge group that ended.
+func (s *Service) CancelGroup(ctx context.Context, t Trigger, reason string) error {
+	open, err := s.store.OpenRuns(ctx, t.Group())
+	if err != nil {
+		return fmt.Errorf("open runs of %s: %w", t.Ref, err)
+	}
+	for _, run := range open {
+		if _, err := s.Cancel(ctx, run.ID, reason); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Rerun runs the stage of an attempt again, with those that were skipped because of it. why is shown: "asked by @alice".
+func (s *Service) Rerun(ctx context.Context, stageRunID int64, why string) (Run, error) {
+	run, err := s.store.RunOfStage(ctx, stageRunID)
+	if err != nil {
+		return Run{}, fmt.Errorf("run of stage attempt %d: %w", stageRunID, err)
+	}
+	key := run.Stage(stageRunID).Spec.Key
+	if key == ProblemCheck {
+		fresh := run.Trigger
+		fresh.Fresh, fresh.Delivery = true, fmt.Sprintf("again-%d", stageRunID)
+		return s.Submit(ctx, fresh)
+	}
+	return s.change(ctx, run.ID, func(r *Run) ([]Job, error) { return r.Rerun(key, why, s.clock.Now()) })
+}
+
+func (s *Service) change(ctx context.Context, runID int64, fn func(*Run) ([]Job, error)) (Run, error) {
+	run, err := s.store.Change(ctx, runID, fn)
+	if err != nil {
+		return Run{}, fmt.Errorf("change run %d: %w", runID, err)
+	}
+	s.notify(run)
+	return run, nil
+}
+
+func (s *Service) notify(run Run) {
+	for _, o := range s.observers {
+		o.RunChanged(run)
+	}
+}
+
+// SystemClock tells the real time.
+type SystemClock struct{}
+
+// Now implements Clock.
+func (SystemClock) Now() time.Time { return time.Now().UTC() }

@@ -1,0 +1,104 @@
+package pipeline
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Bounds every task carries.
+const (
+	taskGrace       = 10 * time.Second
+	taskMaxLogBytes = 64 << 20
+)
+
+// newTask makes the task of a running attempt.
+func newTask(run Run, s StageRun, source Source) Task {
+	t := run.Trigger
+	scope := t.Repository.FullName()
+	return Task{
+		ID:    taskID(s),
+		Stage: s.Spec, Trigger: t, RunNumber: run.Number, Attempt: s.Attempt, Source: source,
+		Env: taskEnv(run, s), CacheScope: scope, CacheWritable: t.Trusted(),
+		Grace: taskGrace, MaxLogBytes: taskMaxLogBytes,
+	}
+}
+
+func taskID(s StageRun) string {
+	return "r" + strconv.FormatInt(s.RunID, 10) + "-s" + strconv.FormatInt(s.ID, 10) + "-a" + strconv.Itoa(s.Attempt)
+}
+
+// taskEnv is what every command sees; secrets are not among it. docs/pipeline-file.md lists it.
+func taskEnv(run Run, s StageRun) map[string]string {
+	t := run.Trigger
+	env := map[string]string{
+		"CI":                   "true",
+		"SLIPWAY_REPOSITORY":   t.Repository.FullName(),
+		"SLIPWAY_SHA":          t.SHA,
+		"SLIPWAY_REF":          t.Ref,
+		"SLIPWAY_BRANCH":       t.Branch,
+		"SLIPWAY_BASE":         t.Base,
+		"SLIPWAY_EVENT":        string(t.Event),
+		"SLIPWAY_RUN":          strconv.FormatInt(run.Number, 10),
+		"SLIPWAY_STAGE":        s.Spec.ID,
+		"SLIPWAY_ATTEMPT":      strconv.Itoa(s.Attempt),
+		"SLIPWAY_ENVIRONMENT":  s.Spec.Environment,
+		"SLIPWAY_ACTOR":        t.Actor,
+		"SLIPWAY_PULL_REQUEST": "",
+	}
+	if t.PullRequest > 0 {
+		env["SLIPWAY_PULL_REQUEST"] = strconv.Itoa(t.PullRequest)
+	}
+	for name, value := range env {
+		if value == "" {
+			delete(env, name)
+		}
+	}
+	for name, value := range neededOutputs(run, s.Spec) {
+		env[name] = value
+	}
+	for name, value := range s.Spec.Env {
+		env[name] = value
+	}
+	for _, v := range s.Spec.Matrix {
+		env["MATRIX_"+envName(v.Name)] = v.Value
+	}
+	return env
+}
+
+// neededOutputs are the outputs of the stages this one needs, directly or through others: a stage that did not wait for
+// another must not depend on which was faster.
+func neededOutputs(run Run, spec StageSpec) map[string]string {
+	outputs := make(map[string]string)
+	seen := make(map[string]bool)
+	var visit func(StageSpec)
+	visit = func(spec StageSpec) {
+		for _, need := range spec.Needs {
+			if seen[need.Stage] {
+				continue
+			}
+			seen[need.Stage] = true
+			s := run.current(need.Stage)
+			for name, value := range s.Result.Outputs {
+				outputs["SLIPWAY_OUTPUT_"+envName(s.Spec.ID)+"_"+envName(name)] = value
+			}
+			visit(s.Spec)
+		}
+	}
+	visit(spec)
+	return outputs
+}
+
+// envName makes an environment variable's name part of an id: upper case, everything but letters and digits becomes _.
+func envName(id string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z':
+			return r - 'a' + 'A'
+		case r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
+			return r
+		default:
+			return '_'
+		}
+	}, id)
+}
