@@ -1,0 +1,69 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/go-github/v60/github"
+
+	"github.com/slipwayhq/slipway/internal/pipeline"
+)
+
+// Commits tells a commit's message, which pull request events do not carry.
+type Commits interface {
+	CommitMessage(ctx context.Context, repository pipeline.Repository, sha string) (string, error)
+}
+
+// PullRequest starts a run for the head of a pull request and ends it when the pull request is closed unmerged.
+type PullRequest struct {
+	Service Service
+	Commits Commits
+	Now     func() time.Time
+}
+
+// Handles implements githubapp.EventHandler.
+func (*PullRequest) Handles() []string { return []string{"pull_request"} }
+
+// Handle implements githubapp.EventHandler.
+func (h *PullRequest) Handle(ctx context.Context, _, guid string, payload []byte) error {
+	var event github.PullRequestEvent
+	if err := json.Unmarshal(payload, &event); err != nil {
+		return fmt.Errorf("pull_request event: %w", err)
+	}
+	repo := repository(event.GetRepo(), event.GetInstallation().GetID())
+	trigger := pullRequestTrigger(repo, event.GetPullRequest(), event.GetSender().GetLogin())
+	trigger.Delivery, trigger.ReceivedAt = guid, h.Now()
+	switch event.GetAction() {
+	case "opened", "synchronize", "reopened", "ready_for_review":
+		message, err := h.Commits.CommitMessage(ctx, repo, trigger.SHA)
+		if err != nil {
+			return fmt.Errorf("message of commit %s: %w", trigger.SHA, err)
+		}
+		trigger.Skip = skipReason(message)
+		_, err = h.Service.Submit(ctx, trigger)
+		return err
+	case "closed":
+		if event.GetPullRequest().GetMerged() {
+			return nil // its result is reused for the merge
+		}
+		return h.Service.CancelGroup(ctx, trigger, "the pull request was closed")
+	default:
+		return nil
+	}
+}
+
+func pullRequestTrigger(repo pipeline.Repository, pr *github.PullRequest, actor string) pipeline.Trigger {
+	labels := make([]string, 0, len(pr.Labels))
+	for _, label := range pr.Labels {
+		labels = append(labels, label.GetName())
+	}
+	return pipeline.Trigger{
+		Event: pipeline.EventPullRequest, Repository: repo, SHA: pr.GetHead().GetSHA(),
+		Ref: fmt.Sprintf("refs/pull/%d/head", pr.GetNumber()), Branch: pr.GetHead().GetRef(),
+		Base: pr.GetBase().GetRef(), BaseSHA: pr.GetBase().GetSHA(), PullRequest: pr.GetNumber(), Labels: labels,
+		// A deleted head repository is null: not ours, so a fork's.
+		Fork: pr.GetHead().GetRepo().GetID() != repo.ID, Actor: actor, Title: pr.GetTitle(),
+	}
+}
