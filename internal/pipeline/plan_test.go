@@ -1,0 +1,174 @@
+package pipeline
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const sha = "1111111111111111111111111111111111111111"
+
+func anyBranch(string) bool { return true }
+
+func built(uses string) bool { return uses != "terraform" }
+
+func only(name string) func(string) bool { return func(b string) bool { return b == name } }
+
+type fixed struct {
+	holds bool
+	err   error
+}
+
+func (f fixed) Holds(ConditionFacts) (bool, error) { return f.holds, f.err }
+func (fixed) String() string                       { return "branch == 'x'" }
+
+func push(branch string) Trigger {
+	return Trigger{Event: EventPush, Repository: Repository{ID: 1, Owner: "acme", Name: "shop"}, SHA: sha, Ref: "refs/heads/" + branch, Branch: branch}
+}
+
+func pull(base string) Trigger {
+	return Trigger{
+		Event: EventPullRequest, Repository: Repository{ID: 1, Owner: "acme", Name: "shop"}, SHA: sha,
+		Ref: "refs/pull/7/head", Branch: "topic", Base: base, PullRequest: 7,
+	}
+}
+
+func TestNewPlan(t *testing.T) {
+	production := EnvironmentDefinition{Name: "production", MatchBranch: only("main")}
+	staging := EnvironmentDefinition{Name: "staging", MatchBranch: only("develop")}
+	cases := []struct {
+		name    string
+		trigger Trigger
+		stages  []StageDefinition
+		envs    []EnvironmentDefinition
+		paths   []string
+		want    map[string]string // key -> skip reason
+	}{
+		{"plain", push("main"), []StageDefinition{{ID: "a", Uses: "run"}}, nil, nil, map[string]string{"a": ""}},
+		{
+			"matrix", push("main"),
+			[]StageDefinition{{ID: "t", Uses: "run", Matrix: []MatrixLeg{{{"py", "3.12"}, {"os", "slim"}}, {{"py", "3.13"}, {"os", "slim"}}}}},
+			nil, nil, map[string]string{"t (3.12, slim)": "", "t (3.13, slim)": ""},
+		},
+		{
+			"skip ci reaches every stage", func() Trigger { p := push("main"); p.Skip = "the commit message says [skip ci]"; return p }(),
+			[]StageDefinition{{ID: "a", Uses: "run"}, {ID: "s", Uses: "summary"}}, nil, nil,
+			map[string]string{"a": "the commit message says [skip ci]", "s": "the commit message says [skip ci]"},
+		},
+		{
+			"condition", push("main"), []StageDefinition{{ID: "a", Uses: "run", If: fixed{}}, {ID: "b", Uses: "run", If: fixed{holds: true}}},
+			nil, nil, map[string]string{"a": "its condition is false: branch == 'x'", "b": ""},
+		},
+		{
+			"paths", push("main"),
+			[]StageDefinition{{ID: "a", Uses: "run", Paths: []string{"docs/**"}, MatchPaths: func(p []string) bool { return len(p) > 1 }}},
+			nil, []string{"x"}, map[string]string{"a": "nothing under its paths has changed: docs/**"},
+		},
+		{
+			"a kind that is not built", push("main"), []StageDefinition{{ID: "tf", Uses: "terraform"}}, []EnvironmentDefinition{production},
+			nil, map[string]string{"tf (production)": `this version of Slipway has no stage kind "terraform"`},
+		},
+		{
+			"environment of the pushed branch", push("develop"), []StageDefinition{{ID: "d", Uses: "run", Environment: "*"}},
+			[]EnvironmentDefinition{production, staging}, nil,
+			map[string]string{"d (staging)": "this version of Slipway does not deploy to environments"},
+		},
+		{
+			"environment of the base branch", pull("main"), []StageDefinition{{ID: "d", Uses: "run", Environment: "*"}},
+			[]EnvironmentDefinition{production, staging}, nil,
+			map[string]string{"d (production)": "this version of Slipway does not deploy to environments"},
+		},
+		{
+			"branch of no environment", push("topic"), []StageDefinition{{ID: "d", Uses: "run", Environment: "*"}, {ID: "p", Uses: "run", Environment: "production"}},
+			[]EnvironmentDefinition{production}, nil,
+			map[string]string{"d": "no environment holds the branch topic", "p (production)": "branch topic does not belong to the environment production"},
+		},
+		{
+			"no environment declared", push("main"), []StageDefinition{{ID: "k", Uses: "kubernetes"}}, nil, nil,
+			map[string]string{"k": "the pipeline file declares no environment"},
+		},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			plan, err := NewPlan(tc.trigger, Definition{Stages: tc.stages, Environments: tc.envs}, PlanFacts{ChangedPaths: tc.paths, Built: built})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := map[string]string{}
+			for _, s := range plan.Stages {
+				got[s.Key] = s.Skip
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestNewPlanNeedsAllLegs(t *testing.T) {
+	plan, err := NewPlan(push("main"), Definition{Stages: []StageDefinition{
+		{ID: "t", Uses: "run", Matrix: []MatrixLeg{{{"v", "1"}}, {{"v", "2"}}}},
+		{ID: "after", Uses: "run", Needs: []Need{{Stage: "t", Optional: true}}},
+	}}, PlanFacts{Built: built})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Need{{"t (1)", true}, {"t (2)", true}}
+	if diff := cmp.Diff(want, plan.Stages[2].Needs); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestNewPlanTellsABrokenCondition(t *testing.T) {
+	_, err := NewPlan(push("main"), Definition{Stages: []StageDefinition{{ID: "a", Uses: "run", If: fixed{err: errors.New("index out of range")}}}},
+		PlanFacts{Built: built})
+	if err == nil || err.Error() != "stage a: if: index out of range" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestForkIsHeld(t *testing.T) {
+	trigger := pull("main")
+	trigger.Fork = true
+	plan, err := NewPlan(trigger, Definition{Stages: []StageDefinition{{ID: "a", Uses: "run"}, {ID: "s", Uses: "summary"}}}, PlanFacts{Built: built})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := NewRun(trigger, plan, at(0))
+	if jobs := run.Advance(at(0)); len(jobs) != 0 {
+		t.Errorf("a fork's commit started %v", jobs)
+	}
+	for _, s := range run.Stages {
+		if s.Status != StatusWaiting {
+			t.Errorf("%s is %s", s.Spec.Key, s.Status)
+		}
+	}
+	if run.Status != StatusWaiting {
+		t.Errorf("run is %s", run.Status)
+	}
+}
+
+func TestWanted(t *testing.T) {
+	d := Definition{On: On{Push: &BranchFilter{Match: only("main")}, PullRequest: &BranchFilter{Match: only("main")}}}
+	group := pull("main")
+	group.Event = EventMergeGroup
+	cases := []struct {
+		trigger Trigger
+		d       Definition
+		want    bool
+	}{
+		{push("main"), d, true},
+		{push("topic"), d, false},
+		{pull("main"), d, true},
+		{pull("develop"), d, false},
+		{group, d, true},
+		{push("main"), Definition{}, false},
+		{Trigger{Event: EventDeploy}, Definition{}, true},
+	}
+	for _, tc := range cases {
+		if got := Wanted(tc.trigger, tc.d); got != tc.want {
+			t.Errorf("%s on %s>%s: %v", tc.trigger.Event, tc.trigger.Branch, tc.trigger.Base, got)
+		}
+	}
+}
