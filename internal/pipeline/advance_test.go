@@ -3,6 +3,8 @@ package pipeline
 import (
 	"errors"
 	"math/rand/v2"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -268,5 +270,26 @@ func TestStatusCan(t *testing.T) {
 	var refused *MoveError
 	if err := s.Move(StatusSuccess, at(0)); !errors.As(err, &refused) || s.Status != StatusQueued {
 		t.Errorf("a forbidden move was made: %v, %s", err, s.Status)
+	}
+}
+
+// docs/architecture.md shows the state machine; it must be the one that holds.
+func TestDiagramIsTheStateMachine(t *testing.T) {
+	text, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^    ([a-z_]+) --> ([a-z_]+)`).FindAllStringSubmatch(string(text), -1) {
+		drawn[m[1]+" --> "+m[2]] = true
+	}
+	holds := map[string]bool{}
+	for from, nexts := range transitions {
+		for _, to := range nexts {
+			holds[string(from)+" --> "+string(to)] = true
+		}
+	}
+	if diff := cmp.Diff(holds, drawn); diff != "" {
+		t.Errorf("the diagram is not the table:\n%s", diff)
 	}
 }
