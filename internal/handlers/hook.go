@@ -47,8 +47,7 @@ func (h *Hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	log := h.log.With().Str("delivery", guid).Str("event", event).Logger()
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxPayload))
 	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			http.Error(w, "a delivery has at most 25 MB", http.StatusRequestEntityTooLarge)
 			return
 		}

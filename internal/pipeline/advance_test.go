@@ -26,7 +26,7 @@ func newRun(lines ...string) *Run {
 		if name == "summary" {
 			spec.Uses = UsesSummary
 		}
-		for _, need := range strings.Fields(needs) {
+		for need := range strings.FieldsSeq(needs) {
 			stage, optional := strings.CutSuffix(need, "?")
 			spec.Needs = append(spec.Needs, Need{Stage: stage, Optional: optional})
 		}

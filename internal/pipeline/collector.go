@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"maps"
 	"time"
 )
 
@@ -84,9 +85,7 @@ func (c *collector) take(ev StageEvent) {
 		if r.Outputs == nil {
 			r.Outputs = make(map[string]string)
 		}
-		for name, value := range ev.Output {
-			r.Outputs[name] = value
-		}
+		maps.Copy(r.Outputs, ev.Output)
 	case StageEventArtifact:
 		r.Artifacts = append(r.Artifacts, *ev.Artifact)
 	case StageEventVerdict:

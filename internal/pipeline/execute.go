@@ -54,16 +54,14 @@ func (e *Engine) execute(ctx context.Context, run Run, s StageRun) error {
 func (e *Engine) follow(ctx context.Context, run Run, s StageRun, task string) (Result, error) {
 	c := newCollector(e, run, s)
 	err := c.drain(ctx, task)
-	var lost *LostError
-	switch {
-	case err == nil:
-		return c.result, nil
-	case errors.As(err, &lost):
+	if lost, ok := errors.AsType[*LostError](err); ok {
 		c.result.Verdict = lostVerdict(*lost)
 		return c.result, nil
-	default:
+	}
+	if err != nil {
 		return Result{}, fmt.Errorf("follow task %s: %w", task, err)
 	}
+	return c.result, nil
 }
 
 func lostVerdict(lost LostError) Verdict {

@@ -9,8 +9,6 @@ import (
 
 const sha = "1111111111111111111111111111111111111111"
 
-func anyBranch(string) bool { return true }
-
 func built(uses string) bool { return uses != "terraform" }
 
 func only(name string) func(string) bool { return func(b string) bool { return b == name } }

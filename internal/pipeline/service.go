@@ -75,8 +75,7 @@ func (s *Service) Submit(ctx context.Context, t Trigger) (Run, error) {
 func (s *Service) draft(ctx context.Context, t Trigger) (Run, error) {
 	now := s.clock.Now()
 	definition, err := s.definitions.Definition(ctx, t)
-	var invalid *InvalidDefinitionError
-	if errors.As(err, &invalid) {
+	if invalid, ok := errors.AsType[*InvalidDefinitionError](err); ok {
 		return problemRun(t, invalid.Problems, now), nil
 	}
 	if err != nil {

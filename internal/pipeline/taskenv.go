@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -54,12 +55,8 @@ func taskEnv(run Run, s StageRun) map[string]string {
 			delete(env, name)
 		}
 	}
-	for name, value := range neededOutputs(run, s.Spec) {
-		env[name] = value
-	}
-	for name, value := range s.Spec.Env {
-		env[name] = value
-	}
+	maps.Copy(env, neededOutputs(run, s.Spec))
+	maps.Copy(env, s.Spec.Env)
 	for _, v := range s.Spec.Matrix {
 		env["MATRIX_"+envName(v.Name)] = v.Value
 	}
