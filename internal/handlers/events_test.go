@@ -1,0 +1,188 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/palantir/go-githubapp/githubapp"
+
+	"github.com/slipwayhq/slipway/internal/pipeline"
+)
+
+// recorder is the core as handlers see it: it notes what it is asked, one line each.
+type recorder struct {
+	asked      []string
+	runs       []pipeline.Run
+	permission string
+	message    string
+}
+
+func (r *recorder) note(format string, args ...any) {
+	r.asked = append(r.asked, fmt.Sprintf(format, args...))
+}
+
+func (r *recorder) Submit(_ context.Context, t pipeline.Trigger) (pipeline.Run, error) {
+	r.note("submit %s %s %s@%.4s base=%s pr=%d fork=%v fresh=%v skip=%q by %s in %s#%d",
+		t.Event, t.Ref, t.Branch, t.SHA, t.Base, t.PullRequest, t.Fork, t.Fresh, t.Skip, t.Actor, t.Repository.FullName(),
+		t.Repository.InstallationID)
+	return pipeline.Run{}, nil
+}
+
+func (r *recorder) Cancel(_ context.Context, run int64, reason string) (pipeline.Run, error) {
+	r.note("cancel %d: %s", run, reason)
+	return pipeline.Run{}, nil
+}
+
+func (r *recorder) CancelGroup(_ context.Context, t pipeline.Trigger, reason string) error {
+	r.note("cancel %s: %s", t.Group(), reason)
+	return nil
+}
+
+func (r *recorder) Rerun(_ context.Context, stage int64, why string) (pipeline.Run, error) {
+	r.note("rerun %d: %s", stage, why)
+	return pipeline.Run{}, nil
+}
+
+func (r *recorder) Runs(_ context.Context, f pipeline.RunFilter) ([]pipeline.Run, error) {
+	return r.runs, nil
+}
+
+func (r *recorder) SaveRepository(_ context.Context, repo pipeline.Repository) error {
+	r.note("save %s#%d", repo.FullName(), repo.InstallationID)
+	return nil
+}
+
+func (r *recorder) RemoveRepository(_ context.Context, id int64) error {
+	r.note("remove %d", id)
+	return nil
+}
+
+func (r *recorder) Permission(context.Context, pipeline.Repository, string) (string, error) {
+	if r.permission == "" {
+		return "", fmt.Errorf("GitHub does not answer")
+	}
+	return r.permission, nil
+}
+
+func (r *recorder) CommitMessage(context.Context, pipeline.Repository, string) (string, error) {
+	return r.message, nil
+}
+
+const (
+	headSHA = "aaaa111111111111111111111111111111111111"
+	repoDoc = `"repository":{"id":5,"name":"shop","full_name":"acme/shop","owner":{"login":"acme"},"default_branch":"main","clone_url":"https://github.test/acme/shop.git"},"installation":{"id":9},"sender":{"login":"alice"}`
+)
+
+func pullRequestDoc(action, headRepo string, merged bool) string {
+	return fmt.Sprintf(`{"action":%q,"number":7,"pull_request":{"number":7,"title":"Add","merged":%v,"labels":[{"name":"x"}],
+		"head":{"sha":%q,"ref":"topic","repo":%s},"base":{"ref":"main","sha":"bbbb","repo":{"id":5}}},%s}`, action, merged, headSHA, headRepo, repoDoc)
+}
+
+func checkRunDoc(action, app, external, more string) string {
+	return fmt.Sprintf(`{"action":%q,"check_run":{"id":1,"external_id":%q,"app":{"id":%s}}%s,%s}`, action, external, app, more, repoDoc)
+}
+
+func TestEvents(t *testing.T) {
+	now := func() time.Time { return time.Unix(0, 0) }
+	push := func(ref, after, message string, deleted bool) string {
+		return fmt.Sprintf(`{"ref":%q,"before":"cccc","after":%q,"deleted":%v,"head_commit":{"message":%q},%s}`, ref, after, deleted, message, repoDoc)
+	}
+	group := func(action, reason string) string {
+		return fmt.Sprintf(`{"action":%q,"reason":%q,"merge_group":{"head_sha":%q,"head_ref":"refs/heads/gh-readonly-queue/main/pr-7-x","base_sha":"bbbb","base_ref":"refs/heads/main","head_commit":{"message":"Merge"}},%s}`, action, reason, headSHA, repoDoc)
+	}
+	old := pipeline.Run{ID: 4, Trigger: pipeline.Trigger{Event: pipeline.EventPush, Ref: "refs/heads/main", Branch: "main", SHA: headSHA}}
+	older := old
+	older.ID = 3
+	cases := []struct {
+		name, event, payload string
+		core                 recorder
+		fails                bool
+		want                 []string
+	}{
+		{"push", "push", push("refs/heads/main", headSHA, "feat", false), recorder{}, false, []string{
+			`submit push refs/heads/main main@aaaa base= pr=0 fork=false fresh=false skip="" by alice in acme/shop#9`,
+		}},
+		{"push to skip", "push", push("refs/heads/a/b", headSHA, "x [skip ci]", false), recorder{}, false, []string{
+			`submit push refs/heads/a/b a/b@aaaa base= pr=0 fork=false fresh=false skip="the commit message says [skip ci]" by alice in acme/shop#9`,
+		}},
+		{"tag", "push", push("refs/tags/v1", headSHA, "x", false), recorder{}, false, nil},
+		{"deleted branch", "push", push("refs/heads/main", noCommit, "", true), recorder{}, false, nil},
+		{"merge queue's branch", "push", push("refs/heads/gh-readonly-queue/main/pr-7-x", headSHA, "", false), recorder{}, false, nil},
+		{"pull request", "pull_request", pullRequestDoc("opened", `{"id":5}`, false), recorder{}, false, []string{
+			`submit pull_request refs/pull/7/head topic@aaaa base=main pr=7 fork=false fresh=false skip="" by alice in acme/shop#9`,
+		}},
+		{"pull request of a fork", "pull_request", pullRequestDoc("synchronize", `{"id":6}`, false), recorder{}, false, []string{
+			`submit pull_request refs/pull/7/head topic@aaaa base=main pr=7 fork=true fresh=false skip="" by alice in acme/shop#9`,
+		}},
+		{"pull request of a deleted fork", "pull_request", pullRequestDoc("reopened", `null`, false), recorder{message: "[no ci]"}, false, []string{
+			`submit pull_request refs/pull/7/head topic@aaaa base=main pr=7 fork=true fresh=false skip="the commit message says [no ci]" by alice in acme/shop#9`,
+		}},
+		{"closed unmerged", "pull_request", pullRequestDoc("closed", `{"id":5}`, false), recorder{}, false, []string{
+			"cancel 5/pull_request/refs/pull/7/head: the pull request was closed",
+		}},
+		{"merged", "pull_request", pullRequestDoc("closed", `{"id":5}`, true), recorder{}, false, nil},
+		{"labeled", "pull_request", pullRequestDoc("labeled", `{"id":5}`, false), recorder{}, false, nil},
+		{"merge group", "merge_group", group("checks_requested", ""), recorder{}, false, []string{
+			`submit merge_group refs/heads/gh-readonly-queue/main/pr-7-x gh-readonly-queue/main/pr-7-x@aaaa base=main pr=0 fork=false fresh=false skip="" by alice in acme/shop#9`,
+		}},
+		{"merge group ended", "merge_group", group("destroyed", "invalidated"), recorder{}, false, []string{
+			"cancel 5/merge_group/refs/heads/gh-readonly-queue/main/pr-7-x: the merge group ended: invalidated",
+		}},
+		{"merge group merged", "merge_group", group("destroyed", "merged"), recorder{}, false, nil},
+		{"re-run", "check_run", checkRunDoc("rerequested", "3", "slipway/12", ""), recorder{permission: "write"}, false, []string{
+			"rerun 12: run again, asked by @alice",
+		}},
+		{"retry button", "check_run", checkRunDoc("requested_action", "3", "slipway/12", `,"requested_action":{"identifier":"retry"}`), recorder{permission: "admin"}, false, []string{
+			"rerun 12: run again, asked by @alice",
+		}},
+		{"another button", "check_run", checkRunDoc("requested_action", "3", "slipway/12", `,"requested_action":{"identifier":"x"}`), recorder{permission: "admin"}, false, nil},
+		{"re-run by a reader", "check_run", checkRunDoc("rerequested", "3", "slipway/12", ""), recorder{permission: "read"}, false, nil},
+		{"re-run without an answer of GitHub", "check_run", checkRunDoc("rerequested", "3", "slipway/12", ""), recorder{}, true, nil},
+		{"another App's check", "check_run", checkRunDoc("rerequested", "4", "slipway/12", ""), recorder{permission: "admin"}, false, nil},
+		{"not our external id", "check_run", checkRunDoc("rerequested", "3", "other", ""), recorder{permission: "admin"}, false, nil},
+		{"completed", "check_run", checkRunDoc("completed", "3", "slipway/12", ""), recorder{permission: "admin"}, false, nil},
+		{"re-run all", "check_suite", fmt.Sprintf(`{"action":"rerequested","check_suite":{"head_sha":%q,"app":{"id":3}},%s}`, headSHA, repoDoc),
+			recorder{permission: "write", runs: []pipeline.Run{old, older}}, false, []string{
+				`submit push refs/heads/main main@aaaa base= pr=0 fork=false fresh=true skip="" by alice in acme/shop#9`,
+			}},
+		{"suite requested", "check_suite", fmt.Sprintf(`{"action":"requested","check_suite":{"head_sha":%q,"app":{"id":3}},%s}`, headSHA, repoDoc), recorder{permission: "write"}, false, nil},
+		{"installed", "installation", `{"action":"created","installation":{"id":9,"account":{"login":"acme"}},"repositories":[{"id":5,"full_name":"acme/shop"}]}`, recorder{}, false, []string{"save acme/shop#9"}},
+		{"uninstalled", "installation", `{"action":"deleted","installation":{"id":9},"repositories":[{"id":5,"full_name":"acme/shop"}]}`,
+			recorder{runs: []pipeline.Run{old}}, false, []string{"cancel 4: the App was uninstalled", "remove 5"}},
+		{"repositories changed", "installation_repositories", `{"action":"added","installation":{"id":9},"repositories_added":[{"id":6,"full_name":"acme/till"}],"repositories_removed":[{"id":5,"full_name":"acme/shop"}]}`,
+			recorder{}, false, []string{"save acme/till#9", "remove 5"}},
+		{"ping", "ping", `{"zen":"x"}`, recorder{}, false, nil},
+		{"not what it says", "push", `[1]`, recorder{}, true, nil},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			core := tc.core
+			stage := func(id string) (int64, bool) { return 12, strings.HasPrefix(id, "slipway/") }
+			var handler githubapp.EventHandler
+			for _, h := range []githubapp.EventHandler{
+				&Push{&core, now}, &PullRequest{&core, &core, now}, &MergeGroup{&core, now}, Ping{},
+				&CheckRun{&core, &core, 3, stage}, &CheckSuite{&core, &core, &core, 3, now},
+				&Installation{&core, &core, &core}, &InstallationRepositories{&core, &core, &core},
+			} {
+				if h.Handles()[0] == tc.event {
+					handler = h
+				}
+			}
+			if !json.Valid([]byte(tc.payload)) {
+				t.Fatal("the case's payload is no JSON")
+			}
+			err := handler.Handle(t.Context(), tc.event, "guid", []byte(tc.payload))
+			if (err != nil) != tc.fails {
+				t.Error(err)
+			}
+			if diff := cmp.Diff(tc.want, core.asked); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
