@@ -22,29 +22,29 @@ type recorder struct {
 	message    string
 }
 
-func (r *recorder) note(format string, args ...any) {
+func (r *recorder) notef(format string, args ...any) {
 	r.asked = append(r.asked, fmt.Sprintf(format, args...))
 }
 
 func (r *recorder) Submit(_ context.Context, t pipeline.Trigger) (pipeline.Run, error) {
-	r.note("submit %s %s %s@%.4s base=%s pr=%d fork=%v fresh=%v skip=%q by %s in %s#%d",
+	r.notef("submit %s %s %s@%.4s base=%s pr=%d fork=%v fresh=%v skip=%q by %s in %s#%d",
 		t.Event, t.Ref, t.Branch, t.SHA, t.Base, t.PullRequest, t.Fork, t.Fresh, t.Skip, t.Actor, t.Repository.FullName(),
 		t.Repository.InstallationID)
 	return pipeline.Run{}, nil
 }
 
 func (r *recorder) Cancel(_ context.Context, run int64, reason string) (pipeline.Run, error) {
-	r.note("cancel %d: %s", run, reason)
+	r.notef("cancel %d: %s", run, reason)
 	return pipeline.Run{}, nil
 }
 
 func (r *recorder) CancelGroup(_ context.Context, t pipeline.Trigger, reason string) error {
-	r.note("cancel %s: %s", t.Group(), reason)
+	r.notef("cancel %s: %s", t.Group(), reason)
 	return nil
 }
 
 func (r *recorder) Rerun(_ context.Context, stage int64, why string) (pipeline.Run, error) {
-	r.note("rerun %d: %s", stage, why)
+	r.notef("rerun %d: %s", stage, why)
 	return pipeline.Run{}, nil
 }
 
@@ -53,12 +53,12 @@ func (r *recorder) Runs(_ context.Context, f pipeline.RunFilter) ([]pipeline.Run
 }
 
 func (r *recorder) SaveRepository(_ context.Context, repo pipeline.Repository) error {
-	r.note("save %s#%d", repo.FullName(), repo.InstallationID)
+	r.notef("save %s#%d", repo.FullName(), repo.InstallationID)
 	return nil
 }
 
 func (r *recorder) RemoveRepository(_ context.Context, id int64) error {
-	r.note("remove %d", id)
+	r.notef("remove %d", id)
 	return nil
 }
 

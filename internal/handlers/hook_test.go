@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -53,12 +54,8 @@ func TestHook(t *testing.T) {
 	}
 	with := func(changes map[string]string) map[string]string {
 		headers := map[string]string{}
-		for k, v := range good {
-			headers[k] = v
-		}
-		for k, v := range changes {
-			headers[k] = v
-		}
+		maps.Copy(headers, good)
+		maps.Copy(headers, changes)
 		return headers
 	}
 	large := `{"a":"` + strings.Repeat("x", MaxPayload) + `"}`
