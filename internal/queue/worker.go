@@ -1,0 +1,152 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/slipwayhq/slipway/internal/store"
+)
+
+// worker works one kind of job.
+type worker[A river.JobArgs] struct {
+	river.WorkerDefaults[A]
+	q       *Queue
+	timeout time.Duration
+	backoff []time.Duration
+	handle  func(ctx context.Context, args A) error
+	// describe fills in what the job is about.
+	describe func(d *Discarded, args A)
+}
+
+func (q *Queue) workers() (*river.Workers, error) {
+	workers := river.NewWorkers()
+	delivery := &worker[store.DeliveryJob]{
+		q: q, timeout: q.o.DeliveryTimeout, backoff: deliveryBackoff(),
+		handle:   func(ctx context.Context, a store.DeliveryJob) error { return q.o.Handlers.Delivery(ctx, a.GUID) },
+		describe: func(d *Discarded, a store.DeliveryJob) { d.GUID = a.GUID },
+	}
+	stage := &worker[store.StageJob]{
+		q: q, timeout: -1, backoff: shortBackoff(), // a stage has its own time limit, kept by its runner
+		handle: func(ctx context.Context, a store.StageJob) error {
+			return q.stages.work(a.StageRunID, func() error { return q.call(ctx, a) })
+		},
+		describe: func(d *Discarded, a store.StageJob) { d.StageRunID = a.StageRunID },
+	}
+	interrupt := &worker[store.InterruptJob]{
+		q: q, timeout: 5 * time.Minute, backoff: shortBackoff(),
+		handle:   func(ctx context.Context, a store.InterruptJob) error { return q.o.Handlers.Interrupt(ctx, a.RunID) },
+		describe: func(d *Discarded, a store.InterruptJob) { d.RunID = a.RunID },
+	}
+	err := errors.Join(
+		river.AddWorkerSafely(workers, delivery), river.AddWorkerSafely(workers, stage), river.AddWorkerSafely(workers, interrupt))
+	if err != nil {
+		return nil, fmt.Errorf("queue: %w", err)
+	}
+	return workers, nil
+}
+
+// call runs the handler of a stage. A panic must not skip what work does after it.
+func (q *Queue) call(ctx context.Context, a store.StageJob) error {
+	return protect(func() error { return q.o.Handlers.Stage(ctx, a.StageRunID) })
+}
+
+// Timeout implements river.Worker.
+func (w *worker[A]) Timeout(*river.Job[A]) time.Duration { return w.timeout }
+
+// NextRetry implements river.Worker.
+func (w *worker[A]) NextRetry(job *river.Job[A]) time.Time {
+	return time.Now().Add(backoff(w.backoff, job.Attempt))
+}
+
+// Work implements river.Worker.
+func (w *worker[A]) Work(ctx context.Context, job *river.Job[A]) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	unhook := context.AfterFunc(w.q.stopping, func() { cancel(ErrStopping) })
+	defer unhook()
+
+	err := errKilled(job.JobRow)
+	if err == nil {
+		err = protect(func() error { return w.handle(ctx, job.Args) })
+	}
+	var snooze *snoozeError
+	switch {
+	case err == nil:
+		return nil
+	case w.q.stopping.Err() != nil:
+		return river.JobSnooze(0) // available for the next process, and no attempt is counted
+	case errors.As(err, &snooze):
+		return river.JobSnooze(snooze.d)
+	}
+	d := Discarded{Kind: job.Kind, Attempts: job.Attempt, Err: err}
+	w.describe(&d, job.Args)
+	w.tell(ctx, job.JobRow, d)
+	return err
+}
+
+// tell logs a failed attempt and passes the last one on.
+func (w *worker[A]) tell(ctx context.Context, job *rivertype.JobRow, d Discarded) {
+	log := w.q.log.With().Str("job", d.Kind).Str("delivery", d.GUID).Int64("stage_run", d.StageRunID).Int64("run_id", d.RunID).
+		Int("attempt", job.Attempt).Logger()
+	if job.Attempt < job.MaxAttempts {
+		log.Warn().Err(d.Err).Msg("job failed and is tried again")
+		return
+	}
+	log.Error().Err(d.Err).Msg("job failed for the last time")
+	if err := protect(func() error { w.q.o.Handlers.Discarded(context.WithoutCancel(ctx), d); return nil }); err != nil {
+		log.Error().Err(err).Msg("after the last attempt")
+	}
+}
+
+// errKilled gives up a job whose last attempts ended with the process: it would do so again.
+func errKilled(job *rivertype.JobRow) error {
+	if job.Attempt <= job.MaxAttempts {
+		return nil
+	}
+	return fmt.Errorf("the process ended while this was worked, at the last of %d attempts", job.MaxAttempts)
+}
+
+// protect makes an error of a panic.
+func protect(fn func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return fn()
+}
+
+// Snooze, returned by a handler, has the job worked again after d. It does not count as an attempt.
+func Snooze(d time.Duration) error { return &snoozeError{d: max(0, d)} }
+
+type snoozeError struct{ d time.Duration }
+
+func (e *snoozeError) Error() string { return "to be worked again in " + e.d.String() }
+
+// deliveryBackoff spreads ten attempts over some seven hours: an outage of GitHub or of a network is over by then.
+func deliveryBackoff() []time.Duration {
+	return []time.Duration{
+		5 * time.Second, 20 * time.Second, time.Minute, 3 * time.Minute, 10 * time.Minute, 30 * time.Minute,
+		time.Hour, 2 * time.Hour, 3 * time.Hour,
+	}
+}
+
+// shortBackoff is for work somebody waits for.
+func shortBackoff() []time.Duration {
+	return []time.Duration{
+		time.Second, 2 * time.Second, 5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute,
+	}
+}
+
+// backoff is the wait after an attempt, with up to a tenth more so that what failed together does not come together.
+func backoff(steps []time.Duration, attempt int) time.Duration {
+	d := steps[min(max(attempt, 1), len(steps))-1]
+	return d + rand.N(d/10) //nolint:gosec // nothing secret about it
+}

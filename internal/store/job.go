@@ -1,0 +1,90 @@
+package store
+
+import (
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+)
+
+// The queues, so that a flood in one does not hold up the others.
+const (
+	// QueueIntake works deliveries.
+	QueueIntake = "intake"
+	// QueueStages works stage attempts; its workers are the stages that run at a time.
+	QueueStages = "stages"
+	// QueueControl works what is short and must not wait behind stages.
+	QueueControl = "control"
+)
+
+// Queues lists them.
+func Queues() []string { return []string{QueueIntake, QueueStages, QueueControl} }
+
+// Attempts a job has before it is given up.
+const (
+	// DeliveryAttempts spread over about seven hours (see queue.Backoff).
+	DeliveryAttempts = 10
+	// StageAttempts are many: an attempt's own verdict, not the queue, decides when a stage has failed.
+	StageAttempts = 1000
+)
+
+// DeliveryJob is the job of a delivery. It is unique while it is alive.
+type DeliveryJob struct {
+	GUID string `json:"guid" river:"unique"`
+}
+
+// Kind implements river.JobArgs.
+func (DeliveryJob) Kind() string { return "delivery" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (DeliveryJob) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{
+		Queue: QueueIntake, MaxAttempts: DeliveryAttempts,
+		UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
+			rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable,
+			rivertype.JobStateRunning, rivertype.JobStateScheduled,
+		}},
+	}
+}
+
+// StageJob is a job of a stage attempt. There may be several of one attempt: a wish for work that comes while the
+// attempt is worked must not be lost. Package queue works only one of them at a time.
+type StageJob struct {
+	StageRunID int64 `json:"stage_run_id"`
+}
+
+// Kind implements river.JobArgs.
+func (StageJob) Kind() string { return "stage" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (StageJob) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueStages, MaxAttempts: StageAttempts}
+}
+
+// InterruptJob asks to stop what runs of a run.
+type InterruptJob struct {
+	RunID int64 `json:"run_id"`
+}
+
+// Kind implements river.JobArgs.
+func (InterruptJob) Kind() string { return "interrupt" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (InterruptJob) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueControl, MaxAttempts: StageAttempts}
+}
+
+// AliveJob is a job that is not finished, as diagnostics and tests see it.
+type AliveJob struct {
+	ID    int64
+	Kind  string
+	Queue string
+	// State is River's: available, running, retryable, scheduled.
+	State string
+	// Exactly one of these is set.
+	GUID       string
+	StageRunID int64
+	RunID      int64
+	Attempt    int
+	DueAt      time.Time
+}

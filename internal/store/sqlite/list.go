@@ -1,0 +1,83 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/slipwayhq/slipway/internal/pipeline"
+)
+
+const defaultLimit = 50
+
+// Runs lists runs, newest first. It is for lists: stages have their spec, state and verdict, but of the rest of the
+// result (steps, sections, findings, outputs, artifacts, log) nothing. Run gives all of one run.
+func (db *DB) Runs(ctx context.Context, f pipeline.RunFilter) ([]pipeline.Run, error) {
+	var runs []pipeline.Run
+	err := db.look(ctx, func(v view) error {
+		where, args := runConditions(f)
+		var documents []string
+		if err := v.all("SELECT document FROM runs"+where, args, scanInto(&documents)); err != nil {
+			return err
+		}
+		for _, d := range documents {
+			run, err := decodeRun(d)
+			if err != nil {
+				return err
+			}
+			if run.Stages, err = v.lightStages(run.ID); err != nil {
+				return err
+			}
+			runs = append(runs, run)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list runs: %w", err)
+	}
+	return runs, nil
+}
+
+func (v view) lightStages(runID int64) (stages []pipeline.StageRun, err error) {
+	err = v.all(`SELECT version, spec, document FROM stage_runs WHERE run_id = ? ORDER BY place, attempt`, []any{runID},
+		func(scan func(...any) error) error {
+			var row stageRow
+			var version int64
+			if err := scan(&version, &row.spec, &row.document); err != nil {
+				return err
+			}
+			s, err := decodeStage(row, version)
+			stages = append(stages, s)
+			return err
+		})
+	return stages, err
+}
+
+// runConditions makes the end of a SELECT. Only placeholders take values: names of branches and owners are anybody's.
+func runConditions(f pipeline.RunFilter) (string, []any) {
+	var where []string
+	var args []any
+	add := func(wanted bool, condition string, values ...any) {
+		if wanted {
+			where, args = append(where, condition), append(args, values...)
+		}
+	}
+	add(f.RepositoryID != 0, "repository_id = ?", f.RepositoryID)
+	add(f.Owner != "" && f.Name != "", "repository_id IN (SELECT id FROM repositories WHERE owner = ? AND name = ?)", f.Owner, f.Name)
+	add(f.Owner != "" && f.Name == "", "repository_id IN (SELECT id FROM repositories WHERE owner = ?)", f.Owner)
+	add(f.Owner == "" && f.Name != "", "repository_id IN (SELECT id FROM repositories WHERE name = ?)", f.Name)
+	add(f.Branch != "", "branch = ?", f.Branch)
+	add(f.SHA != "", "sha = ?", f.SHA)
+	add(f.PullRequest != 0, "pull_request = ? AND pull_request > 0", f.PullRequest)
+	add(f.OpenOnly, "open = 1")
+	add(f.Before != 0, "id < ?", f.Before)
+	text := ""
+	if len(where) > 0 {
+		text = " WHERE " + strings.Join(where, " AND ")
+	}
+	limit := f.Limit
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+	return text + " ORDER BY id DESC LIMIT ?", append(args, limit)
+}
