@@ -92,6 +92,7 @@ func (s *Service) draft(ctx context.Context, t Trigger) (Run, error) {
 	}
 	plan, err := NewPlan(t, definition, facts)
 	if err != nil {
+		//nolint:nilerr // a condition that cannot be evaluated is the file's fault: it is shown, not returned
 		return problemRun(t, []Problem{{File: definition.Source, Message: err.Error()}}, now), nil
 	}
 	return NewRun(t, plan, now), nil
