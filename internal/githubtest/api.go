@@ -1,0 +1,303 @@
+package githubtest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	apiPrefix      = "/api/v3"
+	maxAPIBody     = 8 << 20
+	jsonMediaType  = "application/json; charset=utf-8"
+	apiVersion     = "2022-11-28"
+	acceptedHeader = "X-Accepted-GitHub-Permissions"
+)
+
+// rule says who may call a route at all.
+type rule int
+
+const (
+	anyone      rule = iota // no credentials needed
+	byApp                   // an App's JWT
+	byInstalled             // an installation token
+	byToken                 // an installation's or a person's token
+)
+
+// route is one operation of the REST API.
+type route struct {
+	pattern string // method and path as http.ServeMux has them, below apiPrefix
+	rule    rule
+	// needs are the permissions an installation must have: "checks=write"; "; " stands between alternatives.
+	needs  string
+	handle func(*call) (reply, error)
+}
+
+// call is one request to a route.
+type call struct {
+	g    *GitHub
+	r    *http.Request
+	who  identity
+	repo *repository
+	body []byte
+}
+
+// reply is the answer of a route. body is written as JSON, raw as it is.
+type reply struct {
+	status int
+	body   any
+	raw    []byte
+	header http.Header
+}
+
+func ok(body any) (reply, error)      { return reply{status: http.StatusOK, body: body}, nil }
+func created(body any) (reply, error) { return reply{status: http.StatusCreated, body: body}, nil }
+func noContent() (reply, error)       { return reply{status: http.StatusNoContent}, nil }
+
+func (c *call) lock() (unlock func()) {
+	c.g.mu.Lock()
+	return c.g.mu.Unlock
+}
+
+// number reads a number of the path; what is none does not exist.
+func (c *call) number(name string) (int64, error) {
+	n, err := strconv.ParseInt(c.r.PathValue(name), 10, 64)
+	if err != nil {
+		return 0, errNotFound
+	}
+	return n, nil
+}
+
+// decode reads the JSON body; an empty one leaves the target as it is.
+func (c *call) decode(into any) error {
+	if len(bytes.TrimSpace(c.body)) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(c.body, into); err != nil {
+		var wrongType *json.UnmarshalTypeError
+		if errors.As(err, &wrongType) {
+			return invalidRequest("For '" + "properties/" + wrongType.Field + "', " + wrongType.Value + " is not a " + wrongType.Type.String() + ".")
+		}
+		return badRequest("Problems parsing JSON")
+	}
+	return nil
+}
+
+// apiHandler routes the REST API.
+func (g *GitHub) apiHandler() http.Handler {
+	mux := http.NewServeMux()
+	for _, routes := range [][]route{
+		appRoutes, installationRoutes, deliveryRoutes, repositoryRoutes, gitRoutes, contentRoutes,
+		checkRunRoutes, checkSuiteRoutes, limitRoutes,
+	} {
+		for _, rt := range routes {
+			method, path, _ := strings.Cut(rt.pattern, " ")
+			mux.Handle(method+" "+apiPrefix+path, g.serveRoute(rt))
+		}
+	}
+	mux.HandleFunc(apiPrefix+"/", func(w http.ResponseWriter, r *http.Request) {
+		g.answer(w, r, identity{}, reply{}, errNotFound)
+	})
+	return mux
+}
+
+// serveRoute wraps a route with everything GitHub does around it.
+func (g *GitHub) serveRoute(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !g.delay(r) {
+			return
+		}
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAPIBody))
+		if err != nil {
+			g.answer(w, r, identity{}, reply{}, badRequest("Request body too large or cut off"))
+			return
+		}
+		who, err := g.identify(r)
+		if err != nil {
+			g.answer(w, r, who, reply{}, err)
+			return
+		}
+		if g.checker != nil {
+			g.checker.request(r, body)
+		}
+		c := &call{g: g, r: r, who: who, body: body}
+		rep, err := c.serve(rt)
+		if g.checker != nil && err == nil {
+			g.checker.response(r, rep)
+		}
+		if rt.needs != "" {
+			w.Header().Set(acceptedHeader, rt.needs)
+		}
+		g.answer(w, r, who, rep, err)
+	})
+}
+
+func (c *call) serve(rt route) (reply, error) {
+	if err := c.g.limiter.admit(c); err != nil {
+		return reply{}, err
+	}
+	if err := c.permit(rt); err != nil {
+		return reply{}, err
+	}
+	return rt.handle(c)
+}
+
+// permit decides whether the caller may use the route, and finds the repository it is about.
+func (c *call) permit(rt route) error {
+	switch {
+	case rt.rule == byApp && c.who.app == nil:
+		return unauthorized("A JSON web token could not be decoded")
+	case rt.rule != byApp && c.who.app != nil && rt.rule != anyone:
+		return unauthorized("Bad credentials")
+	case rt.rule == byInstalled && (c.who.token == nil || c.who.token.inst == nil):
+		return forbidden("You must authenticate with an installation access token in order to list repositories for an installation.")
+	case rt.rule == byToken && c.who.token == nil && c.r.Method != http.MethodGet:
+		return unauthorized("Requires authentication")
+	}
+	if c.r.PathValue("owner") != "" {
+		return c.permitRepository(rt)
+	}
+	return nil
+}
+
+func (c *call) permitRepository(rt route) error {
+	defer c.lock()()
+	repo := c.g.repo(c.r.PathValue("owner") + "/" + c.r.PathValue("repo"))
+	if repo == nil {
+		return errNotFound
+	}
+	c.repo = repo
+	if rt.rule == byApp {
+		return nil
+	}
+	t := c.who.token
+	if t == nil {
+		if repo.private {
+			return errNotFound
+		}
+		return nil
+	}
+	if !t.reaches(c.g, repo) {
+		return errNotFound
+	}
+	if t.user != nil {
+		return c.permitUser(rt)
+	}
+	reads := c.r.Method == http.MethodGet
+	if !t.has(repo) {
+		if reads { // public
+			return nil
+		}
+		return notAccessible()
+	}
+	return permitted(t.permissions, rt.needs)
+}
+
+func (c *call) permitUser(rt route) error {
+	if c.r.Method == http.MethodGet || strings.Contains(rt.needs, "issues=") || c.g.mayPush(c.repo, c.who.token.user.login) {
+		return nil
+	}
+	return forbidden("Must have push access to repository")
+}
+
+func notAccessible() *apiError { return forbidden("Resource not accessible by integration") }
+
+func permitted(have map[string]string, needs string) error {
+	if needs == "" {
+		return nil
+	}
+	for alternative := range strings.SplitSeq(needs, "; ") {
+		if grants(have, alternative) {
+			return nil
+		}
+	}
+	return notAccessible()
+}
+
+// delay adds the configured latency; it reports whether the caller is still there.
+func (g *GitHub) delay(r *http.Request) bool {
+	if g.opts.Latency == 0 {
+		return true
+	}
+	timer := time.NewTimer(g.opts.Latency)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-r.Context().Done():
+		return false
+	}
+}
+
+// answer writes what a route returned and logs the request.
+func (g *GitHub) answer(w http.ResponseWriter, r *http.Request, who identity, rep reply, err error) {
+	header := w.Header()
+	if err != nil {
+		rep = g.errorReply(r, err)
+	}
+	for key, values := range rep.header {
+		header[key] = values
+	}
+	header.Set("X-Github-Media-Type", "github.v3; format=json")
+	header.Set("X-Github-Request-Id", strings.ToUpper(uuid.NewString()[:18]))
+	header.Set("X-Github-Api-Version-Selected", apiVersion)
+	data := rep.raw
+	if data == nil && rep.body != nil {
+		header.Set("Content-Type", jsonMediaType)
+		if data, err = json.Marshal(rep.body); err != nil {
+			g.log.Error().Err(err).Str("path", r.URL.Path).Msg("answer cannot be written")
+			rep.status = http.StatusInternalServerError
+		}
+	}
+	unchanged := r.Method == http.MethodGet && rep.status == http.StatusOK && setETag(header, r, who, data)
+	if unchanged {
+		rep.status, data = http.StatusNotModified, nil
+	}
+	g.limiter.charge(header, who, g.clock.Now(), unchanged)
+	g.logRequest(r, who, rep.status)
+	w.WriteHeader(rep.status)
+	if _, err := w.Write(data); err != nil && len(data) > 0 {
+		g.log.Debug().Err(err).Str("path", r.URL.Path).Msg("the caller went away")
+	}
+}
+
+// setETag names the version of an answer; it reports whether the caller has that version already.
+func setETag(header http.Header, r *http.Request, who identity, data []byte) bool {
+	sum := sha256.Sum256(data)
+	etag := `W/"` + hex.EncodeToString(sum[:]) + `"`
+	header.Set("ETag", etag)
+	scope := "public"
+	if who.kind() != "none" {
+		scope = "private"
+	}
+	header.Set("Cache-Control", scope+", max-age=60, s-maxage=60")
+	header.Set("Vary", "Accept, Authorization, Cookie, X-GitHub-OTP,Accept-Encoding, Accept, X-Requested-With")
+	for candidate := range strings.SplitSeq(r.Header.Get("If-None-Match"), ",") {
+		if strings.TrimSpace(candidate) == etag {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *GitHub) errorReply(r *http.Request, err error) reply {
+	var e *apiError
+	if !errors.As(err, &e) {
+		if errors.Is(err, errNoObject) {
+			e = errNotFound
+		} else {
+			g.log.Error().Err(err).Str("method", r.Method).Str("path", r.URL.Path).Msg("GitHub stand-in failed")
+			e = &apiError{status: http.StatusInternalServerError, message: "Server Error"}
+		}
+	}
+	return reply{status: e.status, body: e.body(), header: e.header}
+}

@@ -1,0 +1,23 @@
+package githubtest
+
+import (
+	"net/http"
+	"strings"
+)
+
+// handler divides requests among the API, git and the pages.
+func (g *GitHub) handler() http.Handler {
+	api := g.faults.wrap(g, g.apiHandler())
+	git := g.faults.wrap(g, http.HandlerFunc(g.serveGit))
+	pages := g.pageHandler()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/api/"):
+			api.ServeHTTP(w, r)
+		case isGitPath(r.URL.Path):
+			git.ServeHTTP(w, r)
+		default:
+			pages.ServeHTTP(w, r)
+		}
+	})
+}
