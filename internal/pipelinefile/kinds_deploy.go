@@ -1,0 +1,141 @@
+package pipelinefile
+
+import (
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// TerraformSettings is `with` of a terraform stage.
+type TerraformSettings struct {
+	Dir           string            `json:"dir" doc:"The folder of the root module." default:"infra" format:"path"`
+	Workspace     string            `json:"workspace,omitempty" doc:"The workspace; without it the default one." format:"name"`
+	BackendConfig map[string]string `json:"backend-config,omitempty" doc:"Settings of the backend." keys:"terraform-variable" rule:"scalar empty"`
+	Vars          map[string]any    `json:"vars,omitempty" doc:"Input variables." keys:"terraform-variable"`
+	VarFiles      []string          `json:"var-files,omitempty" doc:"Files of input variables." format:"path" rule:"unique"`
+	AllowDestroy  bool              `json:"allow-destroy" doc:"Whether a plan that destroys goes ahead like any other; otherwise it needs one approval more."`
+}
+
+// KubernetesSettings is `with` of a kubernetes stage.
+type KubernetesSettings struct {
+	Manifests []string `json:"manifests" doc:"A folder, files, or a kustomization." default:"k8s" format:"path" rule:"some unique"`
+	Namespace string   `json:"namespace,omitempty" doc:"The namespace; without it the manifests' own." format:"label"`
+	// Images maps names of images in the manifests to ids of image stages.
+	Images map[string]string `json:"images,omitempty" doc:"Images in the manifests and the stages that build them."`
+	// Phases are groups of manifests applied one after the other, each waited for.
+	Phases            []Phase  `json:"phases,omitempty" doc:"Groups of manifest files applied one after the other, each waited for; without it they follow from what the manifests hold." rule:"some"`
+	Timeout           Duration `json:"timeout" doc:"How long a rollout may take." default:"5m"`
+	Prune             bool     `json:"prune" doc:"Whether objects that left the manifests are deleted."`
+	RollbackOnFailure bool     `json:"rollback-on-failure" doc:"Whether a failed rollout goes back to the release before."`
+}
+
+// Phase is a list of file patterns within the manifests.
+type Phase []string
+
+func (p *Phase) decode(d *decoder, n *yaml.Node, at path) {
+	var files []string
+	d.value(n, reflectValue(&files), field{format: "glob", rules: []string{"some", "unique"}}, at)
+	*p = files
+}
+
+func (*Phase) schema() map[string]any {
+	return listSchema(map[string]any{"type": "string", "minLength": 1}, true)
+}
+
+// SmokeSettings is `with` of a smoke stage. Exactly one of Service and URL is set.
+type SmokeSettings struct {
+	Service  string       `json:"service,omitempty" doc:"The Kubernetes service to ask." format:"label"`
+	URL      string       `json:"url,omitempty" doc:"The address to ask." format:"url"`
+	Port     int          `json:"port,omitempty" doc:"The service's port; without it its only or first one." min:"1" max:"65535"`
+	Attempts int          `json:"attempts" doc:"How often each check is tried." default:"10" min:"1" max:"1000"`
+	Interval Duration     `json:"interval" doc:"The pause between tries." default:"10s"`
+	Checks   []SmokeCheck `json:"checks" doc:"The requests; without any, GET / must answer 200." rule:"some"`
+}
+
+// SmokeCheck is one request and what its answer must be. In JSON it always has method and path.
+type SmokeCheck struct {
+	Method   string            `json:"method" doc:"The method; or write get, post, put, patch, delete, head or options with the path." enum:"GET POST PUT PATCH DELETE HEAD OPTIONS"`
+	Path     string            `json:"path" doc:"The path of the request." format:"url-path"`
+	JSON     any               `json:"json,omitempty" doc:"A body that is sent as JSON."`
+	Body     string            `json:"body,omitempty" doc:"A body that is sent as it is." rule:"empty"`
+	Headers  map[string]string `json:"headers,omitempty" doc:"Headers of the request." keys:"header" rule:"scalar empty"`
+	Status   []int             `json:"status" doc:"The status, or several, of which the answer must have one." default:"200" min:"100" max:"599" rule:"some"`
+	Contains []string          `json:"contains,omitempty" doc:"Text the answer must hold." rule:"scalar"`
+	JSONPath map[string]any    `json:"jsonpath,omitempty" doc:"Values the JSON answer must have, by their JSONPath." keys:"jsonpath"`
+	MaxMS    int               `json:"max-ms,omitempty" doc:"How many milliseconds the answer may take." min:"1" max:"600000"`
+}
+
+func checkSmoke(d *decoder, settings any, at path) {
+	smoke, ok := settings.(*SmokeSettings)
+	if !ok {
+		return
+	}
+	service, url := d.has(at.key("service")), d.has(at.key("url"))
+	switch {
+	case !service && !url:
+		d.keyProblem(at, "has neither service nor url: say which Kubernetes service or which address to ask")
+	case service && url:
+		d.problem(at.key("url"), "and service exclude each other: keep one of them")
+	case url && d.has(at.key("port")):
+		d.problem(at.key("port"), "goes with service: write the port into the url")
+	}
+	if len(smoke.Checks) == 0 {
+		smoke.Checks = []SmokeCheck{{Method: "GET", Path: "/", Status: []int{200}}}
+	}
+}
+
+// decode takes the short form {get: /path} apart before the other keys are read.
+func (c *SmokeCheck) decode(d *decoder, n *yaml.Node, at path) {
+	type plain SmokeCheck // without this method
+	rest := n
+	if n.Kind == yaml.MappingNode {
+		rest = d.requestLine(n, c, at)
+	}
+	method, target := c.Method, c.Path
+	d.value(rest, reflectValue((*plain)(c)), field{}, at)
+	if method != "" {
+		if d.has(at.key("method")) || d.has(at.key("path")) {
+			d.at(n, "%s names its request twice: keep either the short form (get: /path) or method and path", at)
+		}
+		c.Method, c.Path = method, target
+	}
+	switch {
+	case n.Kind == yaml.MappingNode && c.Method == "" && c.Path == "" && !d.has(at.key("path")) && !d.has(at.key("method")):
+		d.at(n, "%s has no request: write get: /path, or method and path", at)
+	case c.Method == "" && !d.has(at.key("method")):
+		c.Method = "GET"
+	case c.Path == "" && d.has(at.key("method")) && !d.has(at.key("path")):
+		d.at(n, "%s.path is missing: the path of the request", at)
+	}
+	if c.JSON != nil && d.has(at.key("body")) {
+		d.at(n, "%s has both json and body: keep one of them", at)
+	}
+}
+
+func shortMethods() map[string]string {
+	return map[string]string{
+		"get": "GET", "post": "POST", "put": "PUT", "patch": "PATCH", "delete": "DELETE", "head": "HEAD", "options": "OPTIONS",
+	}
+}
+
+// requestLine takes the short form out of a check and returns the other keys.
+func (d *decoder) requestLine(n *yaml.Node, c *SmokeCheck, at path) *yaml.Node {
+	rest := &yaml.Node{Kind: yaml.MappingNode, Tag: tagMap, Line: n.Line, Column: n.Column}
+	methods := shortMethods()
+	var seen []string
+	for _, p := range pairs(d.collector, n) {
+		method, isMethod := methods[p.key.Value]
+		if !isMethod {
+			rest.Content = append(rest.Content, p.key, p.value)
+			continue
+		}
+		seen = append(seen, p.key.Value)
+		c.Method = method
+		d.value(p.value, reflectValue(&c.Path), field{format: "url-path"}, at.key(p.key.Value))
+	}
+	if len(seen) > 1 {
+		slices.Sort(seen)
+		d.at(n, "%s has several requests (%s): write one check for each", at, quoteList(seen))
+	}
+	return rest
+}
