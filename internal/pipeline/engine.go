@@ -182,3 +182,30 @@ func (e *Engine) logger(run Run, s StageRun) *zerolog.Logger {
 
 // progressEvery bounds how often a running stage is written to the store.
 const progressEvery = time.Second
+
+// GiveUp concludes an attempt that Slipway itself could not carry out however often it tried: every check ends.
+func (e *Engine) GiveUp(ctx context.Context, stageRunID int64, cause error) error {
+	run, err := e.store.RunOfStage(ctx, stageRunID)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("run of stage attempt %d: %w", stageRunID, err)
+	}
+	_, err = e.change(ctx, run.ID, func(r *Run) ([]Job, error) {
+		s, now := r.Stage(stageRunID), e.clock.Now()
+		if s.Status == StatusReady {
+			if err := s.Move(StatusRunning, now); err != nil {
+				return nil, err
+			}
+		}
+		if s.Status != StatusRunning {
+			return nil, nil
+		}
+		return r.Conclude(stageRunID, Result{Verdict: Verdict{
+			Status: StatusFailure, Title: "Slipway could not carry out this stage",
+			Cause: fmt.Sprintf("Slipway tried many times and gave up: %v. The operator's log has the details.", cause),
+		}}, now)
+	})
+	return err
+}
