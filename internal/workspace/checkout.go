@@ -97,6 +97,7 @@ func (j *gitJob) fill(ctx context.Context, s *slot) (*Checkout, error) {
 	return &Checkout{
 		Dir:      s.tree(),
 		ReadOnly: []string{j.mirror.objects()},
+		slot:     s,
 		close:    func() error { return j.close(s) },
 	}, nil
 }

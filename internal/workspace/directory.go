@@ -40,7 +40,10 @@ func (w *Workspace) copyDirectory(ctx context.Context, dir string, log func(stri
 		return nil, errors.Join(err, s.remove(), s.free())
 	}
 	log(fmt.Sprintf("copied %d files of %s in %s", c.files, dir, time.Since(start).Round(time.Millisecond)))
-	return &Checkout{Dir: s.tree(), ReadOnly: borrowed, close: func() error { return errors.Join(s.remove(), s.free()) }}, nil
+	return &Checkout{
+		Dir: s.tree(), ReadOnly: borrowed, slot: s,
+		close: func() error { return errors.Join(s.remove(), s.free()) },
+	}, nil
 }
 
 func explainCopy(dir, to string, err error) error {

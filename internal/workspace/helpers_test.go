@@ -39,7 +39,7 @@ func (o *origin) git(args ...string) string {
 	return runGit(o.t, o.dir, "", args...)
 }
 
-func runGit(t *testing.T, dir, stdin string, args ...string) string {
+func runGit(t testing.TB, dir, stdin string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "git", append([]string{"-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "protocol.file.allow=always"}, args...)...)
 	cmd.Dir = dir
@@ -128,7 +128,7 @@ func serve(t *testing.T, o *origin, token string) *server {
 
 func (s *server) cloneURL() string { return s.URL + "/acme/shop.git" }
 
-func newWorkspace(t *testing.T, dir string) *workspace.Workspace {
+func newWorkspace(t testing.TB, dir string) *workspace.Workspace {
 	t.Helper()
 	w, err := workspace.New(dir, workspace.Options{AllowFile: true})
 	if err != nil {

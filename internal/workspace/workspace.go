@@ -67,6 +67,7 @@ type Checkout struct {
 	// read-only; without them git commands of the stage find no history.
 	ReadOnly []string
 
+	slot  *slot
 	close func() error
 }
 
