@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -22,10 +23,22 @@ func fromNanos(n int64) time.Time {
 	return time.Unix(0, n).UTC()
 }
 
+// encode is json.Marshal that leaves raw JSON inside as it is: settings of a stage come back byte for byte, because
+// what is to be done is hashed to find work that was done before.
+func encode(v any) ([]byte, error) {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}
+
 // encodeRun makes the document of a run: everything but its stages.
 func encodeRun(run pipeline.Run) (string, error) {
 	run.Stages = nil
-	document, err := json.Marshal(run)
+	document, err := encode(run)
 	if err != nil {
 		return "", fmt.Errorf("encode run %d: %w", run.ID, err)
 	}
@@ -50,18 +63,18 @@ type stageRow struct {
 }
 
 func encodeStage(s pipeline.StageRun) (row stageRow, err error) {
-	spec, err := json.Marshal(s.Spec)
+	spec, err := encode(s.Spec)
 	if err != nil {
 		return stageRow{}, fmt.Errorf("encode stage %s: %w", s.Spec.Key, err)
 	}
 	verdict := s.Result.Verdict
 	s.Result.Verdict = pipeline.Verdict{}
-	result, err := json.Marshal(s.Result)
+	result, err := encode(s.Result)
 	if err != nil {
 		return stageRow{}, fmt.Errorf("encode result of stage %s: %w", s.Spec.Key, err)
 	}
 	s.Spec, s.Version, s.Result = pipeline.StageSpec{}, 0, pipeline.Result{Verdict: verdict}
-	document, err := json.Marshal(s)
+	document, err := encode(s)
 	if err != nil {
 		return stageRow{}, fmt.Errorf("encode stage attempt %d: %w", s.ID, err)
 	}

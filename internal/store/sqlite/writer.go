@@ -177,8 +177,11 @@ func (w *writer) commit(changes []*change) (err error) {
 	}
 	b := &batch{w: w, ctx: ctx, tx: tx, wake: make(map[string]struct{})}
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, ignoreDone(tx.Rollback()))
+		if err == nil {
+			return
+		}
+		if undone := ignoreDone(tx.Rollback()); undone != nil { // a change's own error goes back as it is
+			err = errors.Join(err, undone)
 		}
 	}()
 	for _, c := range changes {
