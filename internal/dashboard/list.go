@@ -1,0 +1,261 @@
+package dashboard
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slipwayhq/slipway/internal/display"
+	"github.com/slipwayhq/slipway/internal/pipeline"
+)
+
+// Bounds of a list: how many runs a page shows, and how many are looked through for those that match.
+const (
+	pageSize = 30
+	maxScan  = 600
+)
+
+// listQuery is what a visitor asked to see.
+type listQuery struct {
+	Repository string // owner/name
+	Branch     string
+	Status     string
+	Before     int64
+}
+
+func listQueryOf(values url.Values) listQuery {
+	before, err := strconv.ParseInt(values.Get("before"), 10, 64)
+	if err != nil || before < 0 {
+		before = 0
+	}
+	return listQuery{
+		Repository: strings.TrimSpace(values.Get("repo")), Branch: strings.TrimSpace(values.Get("branch")),
+		Status: values.Get("status"), Before: before,
+	}
+}
+
+func (q listQuery) filtered() bool { return q.Repository != "" || q.Branch != "" || q.Status != "" }
+
+// matches judges what the store's filter cannot.
+func (q listQuery) matches(run pipeline.Run) bool {
+	switch q.Status {
+	case "":
+		return true
+	case "open":
+		return !run.Status.Final()
+	case "failure":
+		return display.Failed(run.Status)
+	default:
+		return string(run.Status) == q.Status
+	}
+}
+
+func (q listQuery) filter() pipeline.RunFilter {
+	owner, name, _ := strings.Cut(q.Repository, "/")
+	return pipeline.RunFilter{
+		Owner: owner, Name: name, Branch: q.Branch, Before: q.Before, OpenOnly: q.Status == "open", Limit: pageSize + 1,
+	}
+}
+
+func (q listQuery) values(before int64) url.Values {
+	values := url.Values{}
+	for name, value := range map[string]string{"repo": q.Repository, "branch": q.Branch, "status": q.Status} {
+		if value != "" {
+			values.Set(name, value)
+		}
+	}
+	if before > 0 {
+		values.Set("before", strconv.FormatInt(before, 10))
+	}
+	return values
+}
+
+// found is one page of a listing. Next is the ID from which the next page starts; 0: there is none.
+type found struct {
+	runs []pipeline.Run
+	next int64
+}
+
+// find reads on until a page is full: what a visitor may not see, or did not ask for, takes no place on it.
+func (s *server) find(ctx context.Context, q listQuery, visible func(pipeline.Repository) bool) (found, error) {
+	var f found
+	filter := q.filter()
+	for scanned := 0; scanned < maxScan; {
+		batch, err := s.runs.Runs(ctx, filter)
+		if err != nil {
+			return found{}, fmt.Errorf("list runs: %w", err)
+		}
+		for _, run := range batch {
+			if len(f.runs) == pageSize {
+				f.next = filter.Before
+				return f, nil
+			}
+			filter.Before = run.ID
+			if q.matches(run) && visible(run.Trigger.Repository) {
+				f.runs = append(f.runs, run)
+			}
+		}
+		scanned += len(batch)
+		if len(batch) < filter.Limit {
+			return f, nil
+		}
+	}
+	f.next = filter.Before
+	return f, nil
+}
+
+// listView is a page of runs.
+type listView struct {
+	page
+	Heading string
+	// Repository is set on the page of one.
+	Repository   string
+	Repositories []choice
+	Statuses     []choice
+	Query        listQuery
+	Action       string
+	Rows         []runRow
+	Open         bool
+	Newest       string
+	Older        string
+	Clear        string
+	// NoRepository: the App is installed nowhere.
+	NoRepository bool
+}
+
+type choice struct {
+	Value, Text string
+	Selected    bool
+}
+
+type runRow struct {
+	URL, Title    string
+	Number        int64
+	Repository    string
+	RepositoryURL string
+	Face          display.Face
+	Tally         string
+	Created       moment
+	Took          span
+	Commit        commit
+	Stages        []stageDot
+}
+
+type stageDot struct {
+	Face display.Face
+	Key  string
+}
+
+func (s *server) home(w http.ResponseWriter, r *http.Request) {
+	if !s.enter(w, r) {
+		return
+	}
+	s.list(w, r, pipeline.Repository{}, listQueryOf(r.URL.Query()))
+}
+
+func (s *server) repository(w http.ResponseWriter, r *http.Request) {
+	repositories, err := s.runs.Repositories(r.Context())
+	if err != nil {
+		s.trouble(w, r, fmt.Errorf("list repositories: %w", err))
+		return
+	}
+	i := slices.IndexFunc(repositories, func(known pipeline.Repository) bool {
+		return strings.EqualFold(known.Owner, r.PathValue("owner")) && strings.EqualFold(known.Name, r.PathValue("repo"))
+	})
+	if i < 0 {
+		s.missing(w, r, "No such repository", unknownRepository)
+		return
+	}
+	if !s.see(w, r, repositories[i]) {
+		return
+	}
+	q := listQueryOf(r.URL.Query())
+	q.Repository = repositories[i].FullName()
+	s.list(w, r, repositories[i], q)
+}
+
+// list shows runs; repository is the only one, or none in particular.
+func (s *server) list(w http.ResponseWriter, r *http.Request, repository pipeline.Repository, q listQuery) {
+	visible := func(candidate pipeline.Repository) bool { return s.access.See(r, candidate) == Visible }
+	f, err := s.find(r.Context(), q, visible)
+	if err != nil {
+		s.trouble(w, r, err)
+		return
+	}
+	repositories, err := s.runs.Repositories(r.Context())
+	if err != nil {
+		s.trouble(w, r, fmt.Errorf("list repositories: %w", err))
+		return
+	}
+	repositories = slices.DeleteFunc(slices.Clone(repositories), func(candidate pipeline.Repository) bool { return !visible(candidate) })
+	s.show(w, r, "list", http.StatusOK, s.listView(repository, repositories, q, f, s.clock.Now()))
+}
+
+func (s *server) listView(only pipeline.Repository, repositories []pipeline.Repository, q listQuery, f found, now time.Time) listView {
+	v := listView{
+		page: s.page("Runs"), Heading: "Runs", Query: q, Action: s.links.base + "/", NoRepository: len(repositories) == 0,
+		Statuses: statusChoices(q.Status), Repositories: []choice{{Text: "All repositories"}},
+	}
+	link := q
+	if only.Name != "" {
+		v.Repository, v.Heading, v.Title, v.Action = only.FullName(), only.FullName(), only.FullName(), s.links.repository(only)
+		v.Crumbs = append(v.Crumbs, crumb{Text: only.FullName()})
+		link.Repository = ""
+	}
+	for _, r := range repositories {
+		v.Repositories = append(v.Repositories, choice{r.FullName(), r.FullName(), strings.EqualFold(r.FullName(), q.Repository)})
+	}
+	for _, run := range f.runs {
+		v.Rows = append(v.Rows, s.runRow(run, now))
+		v.Open = v.Open || !run.Status.Final()
+	}
+	v.Clear = v.Action
+	if q.Before > 0 {
+		v.Newest = address(v.Action, link.values(0))
+	}
+	if f.next > 0 {
+		v.Older = address(v.Action, link.values(f.next))
+	}
+	if v.Open {
+		v.Refresh = 5
+	}
+	return v
+}
+
+func address(path string, values url.Values) string {
+	if len(values) == 0 {
+		return path
+	}
+	return path + "?" + values.Encode()
+}
+
+func (s *server) runRow(run pipeline.Run, now time.Time) runRow {
+	repository := run.Trigger.Repository
+	row := runRow{
+		URL: s.links.run(repository, run.Number), Title: titleOf(run), Number: run.Number,
+		Repository: repository.FullName(), RepositoryURL: s.links.repository(repository),
+		Face: display.Status(run.Status), Created: momentOf(run.CreatedAt, now), Took: runSpan(run, now), Commit: commitOf(run.Trigger),
+	}
+	stages := run.Current()
+	row.Tally = display.Tally(stages)
+	for _, stage := range stages[:min(len(stages), 40)] {
+		row.Stages = append(row.Stages, stageDot{display.Status(stage.Status), display.Line(stage.Spec.Key)})
+	}
+	return row
+}
+
+func statusChoices(selected string) []choice {
+	choices := []choice{
+		{Value: "", Text: "Any result"}, {Value: "open", Text: "Not finished"}, {Value: "success", Text: "Passed"},
+		{Value: "failure", Text: "Failed"}, {Value: "cancelled", Text: "Cancelled"}, {Value: "skipped", Text: "Skipped"},
+	}
+	for i := range choices {
+		choices[i].Selected = choices[i].Value == selected
+	}
+	return choices
+}
