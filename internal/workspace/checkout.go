@@ -148,10 +148,7 @@ func (j *gitJob) cleaned(ctx context.Context, s *slot) bool {
 		return false
 	}
 	links, err := s.hasGitlinks(ctx, j.mirror)
-	if links || err != nil || s.scrub(ctx, j.mirror, j.source.SHA) != nil {
-		return false
-	}
-	if clean, err := s.verify(ctx, j.mirror); !clean || err != nil {
+	if links || err != nil || s.restore(ctx, j.mirror, j.source.SHA) != nil {
 		return false
 	}
 	return os.WriteFile(s.marker(), []byte(j.source.SHA), 0o600) == nil

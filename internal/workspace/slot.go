@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // slot is a numbered place for one checkout. Whoever holds its lock owns it.
@@ -140,11 +142,11 @@ func slotNumbers(dir string) ([]int, error) {
 // fill makes the slot's tree hold exactly the commit. reuse starts from what a clean slot holds; where that turns out
 // not to be what git wrote, the tree is thrown away.
 func (s *slot) fill(ctx context.Context, m *mirror, sha string, reuse bool) error {
-	if reuse && s.cleanAt() != "" && s.usable() {
+	if at := s.cleanAt(); reuse && at != "" && s.usable() {
 		if err := os.Remove(s.marker()); err != nil {
 			return err
 		}
-		err := s.restore(ctx, m, sha)
+		err := s.move(ctx, m, at, sha)
 		if err == nil || ctx.Err() != nil || kindOf(err) == KindDisk {
 			return err
 		}
@@ -168,17 +170,22 @@ func (s *slot) usable() bool {
 // errDirty: the tree holds what the commit does not.
 var errDirty = errors.New("the tree cannot be brought back to a commit")
 
-// restore rewrites what differs from the commit and removes the rest.
-func (s *slot) restore(ctx context.Context, m *mirror, sha string) error {
+// move brings a clean tree from one commit to another.
+func (s *slot) move(ctx context.Context, m *mirror, from, to string) error {
 	if err := removeTree(filepath.Join(s.tree(), ".git")); err != nil {
 		return err
 	}
-	if err := s.readTree(ctx, m, sha); err != nil {
-		return err
+	// A two-way merge looks at no file that is the same in both commits, which is nearly all of them; verify does.
+	if _, err := s.run(ctx, m, "read-tree", "-m", "-u", "--end-of-options", from, to); err == nil {
+		if clean, err := s.verify(ctx, m); clean || err != nil {
+			return err
+		}
 	}
-	if clean, err := s.verify(ctx, m); clean || err != nil {
-		return err
-	}
+	return s.restore(ctx, m, to)
+}
+
+// restore makes whatever is in the tree the commit.
+func (s *slot) restore(ctx context.Context, m *mirror, sha string) error {
 	if err := s.scrub(ctx, m, sha); err != nil {
 		return err
 	}
@@ -190,10 +197,11 @@ func (s *slot) restore(ctx context.Context, m *mirror, sha string) error {
 
 // scrub removes every file git does not know, ignored ones and nested repositories too, and writes back the others.
 func (s *slot) scrub(ctx context.Context, m *mirror, sha string) error {
-	if _, err := s.run(ctx, m, "clean", "-ffdxq"); err != nil {
+	if err := s.readTree(ctx, m, sha); err != nil {
 		return err
 	}
-	return s.readTree(ctx, m, sha)
+	_, err := s.run(ctx, m, "clean", "-ffdxq")
+	return err
 }
 
 // readTree makes index and tree those of the commit; it touches files that differ only.
@@ -204,8 +212,18 @@ func (s *slot) readTree(ctx context.Context, m *mirror, sha string) error {
 
 // verify asks for every file that is not what git wrote, by change time and inode, and every file it does not know.
 func (s *slot) verify(ctx context.Context, m *mirror) (bool, error) {
-	out, err := s.run(ctx, m, "ls-files", "-z", "--modified", "--others")
-	return len(out) == 0, err
+	group, ctx := errgroup.WithContext(ctx)
+	var altered, unknown []byte
+	group.Go(func() (err error) {
+		altered, err = s.run(ctx, m, "diff-files", "--name-only", "-z")
+		return err
+	})
+	group.Go(func() (err error) {
+		unknown, err = s.run(ctx, m, "ls-files", "-z", "--others")
+		return err
+	})
+	err := group.Wait()
+	return len(altered)+len(unknown) == 0, err
 }
 
 // hasGitlinks: git looks into no folder that stands for a submodule, so that what is left in it would stay.
