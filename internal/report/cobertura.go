@@ -48,7 +48,9 @@ func (r Ratio) String() string {
 	return fmt.Sprintf("%d.%d %%", tenths/10, tenths%10)
 }
 
-func (r Ratio) plus(other Ratio) Ratio { return Ratio{r.Covered + other.Covered, r.Total + other.Total} }
+func (r Ratio) plus(other Ratio) Ratio {
+	return Ratio{r.Covered + other.Covered, r.Total + other.Total}
+}
 
 // Lines is the line coverage of the file.
 func (f FileCoverage) Lines() Ratio { return Ratio{len(f.Covered), len(f.Covered) + len(f.Uncovered)} }

@@ -131,7 +131,9 @@ func TestReadJUnitRefuses(t *testing.T) {
 
 type endless struct{ text string }
 
-func (e endless) Read(p []byte) (int, error) { return copy(p, strings.Repeat(e.text, len(p)/len(e.text))), nil }
+func (e endless) Read(p []byte) (int, error) {
+	return copy(p, strings.Repeat(e.text, len(p)/len(e.text))), nil
+}
 
 func TestReadersStopAtTheirBound(t *testing.T) {
 	if _, err := ReadJUnit(endless{"<!-- x -->"}); err == nil || !strings.Contains(err.Error(), "larger than 64 MiB") {

@@ -1,0 +1,73 @@
+package stagetest
+
+import (
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// Missing skips a test whose real component this machine lacks; where CI is set it fails instead, so that nothing goes
+// untested unnoticed.
+func Missing(t testing.TB, component string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%s is missing, and CI must have it", component)
+	}
+	t.Skipf("%s is missing on this machine", component)
+}
+
+// Need skips the test unless the program is there, and returns its path.
+func Need(t testing.TB, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		Missing(t, program)
+	}
+	return path
+}
+
+// NeedPackages skips the test unless Python's package index can be reached.
+func NeedPackages(t testing.TB) {
+	t.Helper()
+	if os.Getenv("PIP_INDEX_URL") != "" || os.Getenv("HTTPS_PROXY") != "" || os.Getenv("https_proxy") != "" || os.Getenv("PIP_FIND_LINKS") != "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", "pypi.org:443")
+	if err != nil {
+		Missing(t, "the Python package index")
+		return
+	}
+	_ = conn.Close()
+}
+
+// Packages passes the machine's own settings of pip and uv to commands: mirrors, certificates, local wheels.
+func Packages() []string {
+	var env []string
+	for _, name := range []string{
+		"PIP_INDEX_URL", "PIP_CERT", "PIP_FIND_LINKS", "PIP_CONFIG_FILE", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_FIND_LINKS",
+		"SSL_CERT_FILE", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy",
+	} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// TempCache is a cache folder that every test of a process shares, so that packages are installed once.
+func TempCache() (dir string, remove func(), err error) {
+	dir, err = os.MkdirTemp("", "stagetest-*")
+	if err != nil {
+		return "", nil, err
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return "", nil, err
+	}
+	return dir, func() { _ = os.RemoveAll(dir) }, nil
+}

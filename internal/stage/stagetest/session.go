@@ -1,0 +1,325 @@
+// Package stagetest gives stages a real Session for their tests: commands run as processes in a temporary checkout, and
+// what the stage tells is recorded.
+package stagetest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/slipwayhq/slipway/internal/pipeline"
+	"github.com/slipwayhq/slipway/internal/runner"
+)
+
+// Options describe the world of one stage attempt.
+type Options struct {
+	Task    pipeline.Task
+	Files   map[string]string // the checkout; names with slashes
+	Secrets map[string]string
+	// CacheRoot is shared by sessions that are runs of one repository; empty: a cache of its own.
+	CacheRoot string
+	// Env overrides what commands see of the machine (PATH, HOME, …).
+	Env []string
+}
+
+// Session is a runner.Session without a sandbox.
+type Session struct {
+	task    pipeline.Task
+	dir     string
+	scratch string
+	cache   string
+	root    *os.Root
+	secrets map[string]string
+	env     []string
+
+	mu sync.Mutex
+	// What the stage told, in order.
+	Recorded Record
+}
+
+// Record is everything a stage told.
+type Record struct {
+	Lines     []string
+	Progress  []string
+	Sections  []pipeline.Section
+	Findings  []pipeline.Finding
+	Outputs   map[string]string
+	Artifacts map[string][]byte
+	Steps     []pipeline.Step // ended ones
+	Commands  [][]string
+}
+
+// New makes a checkout and a session on it; both are gone after the test.
+func New(t testing.TB, o Options) *Session {
+	t.Helper()
+	s := &Session{task: o.Task, dir: folder(t), scratch: folder(t), cache: o.CacheRoot, secrets: o.Secrets, env: o.Env}
+	if s.cache == "" {
+		s.cache = folder(t)
+	}
+	s.Recorded.Outputs = map[string]string{}
+	s.Recorded.Artifacts = map[string][]byte{}
+	for name, text := range o.Files {
+		s.Write(t, name, text)
+	}
+	root, err := os.OpenRoot(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = root.Close() })
+	s.root = root
+	if err := os.Mkdir(filepath.Join(s.scratch, "home"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// folder is a temporary one by its real path: tools resolve links.
+func folder(t testing.TB) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// Write puts a file into the checkout.
+func (s *Session) Write(t testing.TB, name, text string) {
+	t.Helper()
+	file := filepath.Join(s.dir, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Log text, joined: for assertions.
+func (s *Session) LogText() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.Recorded.Lines, "\n")
+}
+
+// Section returns the recorded section of that title.
+func (s *Session) SectionTitled(title string) (pipeline.Section, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := slices.IndexFunc(s.Recorded.Sections, func(have pipeline.Section) bool { return have.Title == title })
+	if at < 0 {
+		return pipeline.Section{}, false
+	}
+	return s.Recorded.Sections[at], true
+}
+
+// The methods of runner.Session.
+
+// Task is the one the test gave.
+func (s *Session) Task() pipeline.Task { return s.task }
+
+// Dir is the checkout.
+func (s *Session) Dir() string { return s.dir }
+
+// Root opens files of the checkout.
+func (s *Session) Root() *os.Root { return s.root }
+
+// Scratch is a private folder.
+func (s *Session) Scratch() string { return s.scratch }
+
+// CacheDir is kept between sessions of one CacheRoot.
+func (s *Session) CacheDir(name string) (string, error) {
+	dir := filepath.Join(s.cache, name)
+	return dir, os.MkdirAll(dir, 0o755)
+}
+
+// Secret returns a secret the test gave.
+func (s *Session) Secret(name string) (string, bool) {
+	value, ok := s.secrets[name]
+	return value, ok
+}
+
+// Command runs a process in its own group, interrupts it when ctx ends, and kills what is left.
+func (s *Session) Command(ctx context.Context, c runner.Command) (runner.Exit, error) {
+	if len(c.Args) == 0 {
+		return runner.Exit{}, errors.New("a command without arguments")
+	}
+	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
+	cmd.Env = s.environment(c)
+	cmd.Dir = filepath.Join(s.dir, c.Dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	cmd.WaitDelay = 5 * time.Second
+	if c.Stdin != nil {
+		cmd.Stdin = bytes.NewReader(c.Stdin)
+	}
+	var stdout bytes.Buffer
+	lines := &lineWriter{each: func(line string) { s.line(c, line) }}
+	cmd.Stderr = lines
+	switch {
+	case c.Quiet:
+		cmd.Stdout = &stdout
+	case c.Capture:
+		cmd.Stdout = io.MultiWriter(&stdout, lines)
+	default:
+		cmd.Stdout = lines
+	}
+	s.mu.Lock()
+	s.Recorded.Commands = append(s.Recorded.Commands, c.Args)
+	s.mu.Unlock()
+	err := cmd.Run()
+	lines.flush()
+	return exitOf(ctx, cmd, stdout.Bytes(), err)
+}
+
+func exitOf(ctx context.Context, cmd *exec.Cmd, stdout []byte, err error) (runner.Exit, error) {
+	if ctx.Err() != nil {
+		return runner.Exit{}, context.Cause(ctx)
+	}
+	var failed *exec.ExitError
+	if err != nil && !errors.As(err, &failed) {
+		return runner.Exit{}, fmt.Errorf("run %s: %w", cmd.Path, err)
+	}
+	exit := runner.Exit{Code: cmd.ProcessState.ExitCode(), Stdout: stdout}
+	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		exit.Signal = status.Signal().String()
+	}
+	return exit, nil
+}
+
+func (s *Session) environment(c runner.Command) []string {
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(s.scratch, "home"), "LANG=C.UTF-8", "TMPDIR=" + s.scratch}
+	env = append(env, s.env...)
+	for _, name := range slices.Sorted(maps.Keys(s.task.Env)) {
+		env = append(env, name+"="+s.task.Env[name])
+	}
+	env = append(env, c.Env...)
+	for _, name := range c.Secrets {
+		if value, ok := s.secrets[name]; ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+func (s *Session) line(c runner.Command, line string) {
+	line = s.mask(line)
+	s.Log(line)
+	if c.Line != nil {
+		c.Line(line)
+	}
+}
+
+func (s *Session) mask(text string) string {
+	for _, secret := range s.secrets {
+		text = strings.ReplaceAll(text, secret, "***")
+	}
+	return text
+}
+
+// Step records the end of a step.
+func (s *Session) Step(ctx context.Context, name string, fn func(context.Context) (string, error)) error {
+	step := pipeline.Step{Name: name, Status: pipeline.StatusSuccess, StartedAt: time.Now()}
+	detail, err := fn(ctx)
+	step.Detail, step.FinishedAt = detail, time.Now()
+	if err != nil {
+		step.Status = pipeline.StatusFailure
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Recorded.Steps = append(s.Recorded.Steps, step)
+	return err
+}
+
+// Log records a line of the log.
+func (s *Session) Log(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Recorded.Lines = append(s.Recorded.Lines, strings.Split(s.mask(text), "\n")...)
+}
+
+// Progress records the live line.
+func (s *Session) Progress(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Recorded.Progress = append(s.Recorded.Progress, s.mask(text))
+}
+
+// Section records a section.
+func (s *Session) Section(section pipeline.Section) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Recorded.Sections = append(s.Recorded.Sections, section)
+}
+
+// Finding records a finding.
+func (s *Session) Finding(finding pipeline.Finding) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Recorded.Findings = append(s.Recorded.Findings, finding)
+}
+
+// Output records an output.
+func (s *Session) Output(name, value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Recorded.Outputs[name] = value
+}
+
+// Artifact keeps what the file holds.
+func (s *Session) Artifact(name, path string) error {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(s.dir, path)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Recorded.Artifacts[name] = content
+	return nil
+}
+
+// lineWriter cuts output into lines as they come.
+type lineWriter struct {
+	mu   sync.Mutex
+	each func(string)
+	rest []byte
+}
+
+func (w *lineWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.rest = append(w.rest, p...)
+	for {
+		advance, line, err := bufio.ScanLines(w.rest, false)
+		if err != nil || advance == 0 {
+			return len(p), err
+		}
+		w.each(strings.ToValidUTF8(string(line), "\uFFFD"))
+		w.rest = w.rest[advance:]
+	}
+}
+
+func (w *lineWriter) flush() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.rest) > 0 {
+		w.each(strings.ToValidUTF8(string(w.rest), "\uFFFD"))
+		w.rest = nil
+	}
+}
