@@ -2,7 +2,7 @@ package pipelinefile
 
 import (
 	"fmt"
-	"path"
+	slashpath "path"
 	"slices"
 	"strings"
 
@@ -59,7 +59,7 @@ func inferable() []inferredStage {
 	python := func(name string) bool { return name == "requirements.txt" || name == "pyproject.toml" }
 	inFolder := func(folder string, extensions ...string) func(string) bool {
 		return func(name string) bool {
-			return path.Dir(name) == folder && slices.Contains(extensions, path.Ext(name))
+			return slashpath.Dir(name) == folder && slices.Contains(extensions, slashpath.Ext(name))
 		}
 	}
 	return []inferredStage{
