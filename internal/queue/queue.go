@@ -42,13 +42,16 @@ type Options struct {
 	Handlers Handlers
 	// Concurrency is how many stages run at a time, never under 2; 0: the number of cores.
 	Concurrency int
-	// Intake is how many deliveries are worked at a time (8). As many payloads are in memory.
+	// Intake is how many deliveries are worked at a time (16). As many payloads are in memory.
 	Intake int
 	// DeliveryTimeout bounds one attempt at a delivery (10 min).
 	DeliveryTimeout time.Duration
 	// Drain is how long Stop waits before it cancels what is being worked (5 s).
-	Drain  time.Duration
-	Logger zerolog.Logger
+	Drain time.Duration
+	// Backoff is the wait after a failed attempt (from 1) at a job of that kind; nil: over hours for deliveries, within
+	// minutes for the rest.
+	Backoff func(kind string, attempt int) time.Duration
+	Logger  zerolog.Logger
 }
 
 // Database is where the jobs are.
@@ -66,8 +69,9 @@ type Database[TTx any] interface {
 var ErrStopping = errors.New("slipway is stopping")
 
 const (
-	// fetchCooldown is the least time between two looks for jobs: what bounds the wait after a wake-up.
-	fetchCooldown = time.Millisecond
+	// fetchCooldown is the least time between two looks for jobs. The first look after a pause comes at once; in a flood
+	// a look takes several jobs and leaves the database to others in between.
+	fetchCooldown = 3 * time.Millisecond
 	// backstop is how often jobs are looked for without a wake-up. None is known to get lost.
 	backstop = 10 * time.Second
 	// controlWorkers are few: what they do is short.
@@ -105,9 +109,12 @@ func New[TTx any](db Database[TTx], o Options) (*Queue, error) {
 		return nil, errors.New("queue: every handler is needed")
 	}
 	o.Concurrency = max(2, cmp.Or(o.Concurrency, runtime.NumCPU()))
-	o.Intake = cmp.Or(o.Intake, 8)
+	o.Intake = cmp.Or(o.Intake, 16)
 	o.DeliveryTimeout = cmp.Or(o.DeliveryTimeout, 10*time.Minute)
 	o.Drain = cmp.Or(o.Drain, 5*time.Second)
+	if o.Backoff == nil {
+		o.Backoff = backoff
+	}
 	q := &Queue{o: o, log: o.Logger, db: db}
 	q.stopping, q.stop = context.WithCancelCause(context.Background())
 	workers, err := q.workers()

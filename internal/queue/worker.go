@@ -4,22 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"runtime/debug"
 	"time"
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
+	"github.com/rs/zerolog"
 
 	"github.com/slipwayhq/slipway/internal/store"
 )
+
+// interruptTimeout bounds one attempt to stop runners, which an executor does without waiting for their end.
+const interruptTimeout = 5 * time.Minute
 
 // worker works one kind of job.
 type worker[A river.JobArgs] struct {
 	river.WorkerDefaults[A]
 	q       *Queue
-	timeout time.Duration
-	backoff []time.Duration
+	timeout time.Duration // of one attempt; 0: none
 	handle  func(ctx context.Context, args A) error
 	// describe fills in what the job is about.
 	describe func(d *Discarded, args A)
@@ -28,19 +30,19 @@ type worker[A river.JobArgs] struct {
 func (q *Queue) workers() (*river.Workers, error) {
 	workers := river.NewWorkers()
 	delivery := &worker[store.DeliveryJob]{
-		q: q, timeout: q.o.DeliveryTimeout, backoff: deliveryBackoff(),
+		q: q, timeout: q.o.DeliveryTimeout,
 		handle:   func(ctx context.Context, a store.DeliveryJob) error { return q.o.Handlers.Delivery(ctx, a.GUID) },
 		describe: func(d *Discarded, a store.DeliveryJob) { d.GUID = a.GUID },
 	}
 	stage := &worker[store.StageJob]{
-		q: q, timeout: -1, backoff: shortBackoff(), // a stage has its own time limit, kept by its runner
+		q: q, // no timeout: a stage has its own time limit, kept by its runner
 		handle: func(ctx context.Context, a store.StageJob) error {
 			return q.stages.work(a.StageRunID, func() error { return q.call(ctx, a) })
 		},
 		describe: func(d *Discarded, a store.StageJob) { d.StageRunID = a.StageRunID },
 	}
 	interrupt := &worker[store.InterruptJob]{
-		q: q, timeout: 5 * time.Minute, backoff: shortBackoff(),
+		q: q, timeout: interruptTimeout,
 		handle:   func(ctx context.Context, a store.InterruptJob) error { return q.o.Handlers.Interrupt(ctx, a.RunID) },
 		describe: func(d *Discarded, a store.InterruptJob) { d.RunID = a.RunID },
 	}
@@ -57,20 +59,15 @@ func (q *Queue) call(ctx context.Context, a store.StageJob) error {
 	return protect(func() error { return q.o.Handlers.Stage(ctx, a.StageRunID) })
 }
 
-// Timeout implements river.Worker.
-func (w *worker[A]) Timeout(*river.Job[A]) time.Duration { return w.timeout }
-
 // NextRetry implements river.Worker.
 func (w *worker[A]) NextRetry(job *river.Job[A]) time.Time {
-	return time.Now().Add(backoff(w.backoff, job.Attempt))
+	return time.Now().Add(w.q.o.Backoff(job.Kind, job.Attempt))
 }
 
 // Work implements river.Worker.
 func (w *worker[A]) Work(ctx context.Context, job *river.Job[A]) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	unhook := context.AfterFunc(w.q.stopping, func() { cancel(ErrStopping) })
-	defer unhook()
+	ctx, cancel := w.context(ctx)
+	defer cancel()
 
 	err := errKilled(job.JobRow)
 	if err == nil {
@@ -91,10 +88,26 @@ func (w *worker[A]) Work(ctx context.Context, job *river.Job[A]) error {
 	return err
 }
 
+// context ends with Stop, for a reason the handler can know: River's own is private to it.
+func (w *worker[A]) context(river context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(river))
+	unhook := context.AfterFunc(river, func() {
+		if w.q.stopping.Err() != nil {
+			cancel(ErrStopping)
+			return
+		}
+		cancel(context.Cause(river))
+	})
+	stop := func() { cancel(nil) }
+	if w.timeout > 0 {
+		ctx, stop = context.WithTimeout(ctx, w.timeout)
+	}
+	return ctx, func() { unhook(); stop(); cancel(nil) }
+}
+
 // tell logs a failed attempt and passes the last one on.
 func (w *worker[A]) tell(ctx context.Context, job *rivertype.JobRow, d Discarded) {
-	log := w.q.log.With().Str("job", d.Kind).Str("delivery", d.GUID).Int64("stage_run", d.StageRunID).Int64("run_id", d.RunID).
-		Int("attempt", job.Attempt).Logger()
+	log := d.logger(w.q.log)
 	if job.Attempt < job.MaxAttempts {
 		log.Warn().Err(d.Err).Msg("job failed and is tried again")
 		return
@@ -103,6 +116,19 @@ func (w *worker[A]) tell(ctx context.Context, job *rivertype.JobRow, d Discarded
 	if err := protect(func() error { w.q.o.Handlers.Discarded(context.WithoutCancel(ctx), d); return nil }); err != nil {
 		log.Error().Err(err).Msg("after the last attempt")
 	}
+}
+
+func (d Discarded) logger(parent zerolog.Logger) zerolog.Logger {
+	with := parent.With().Str("job", d.Kind).Int("attempt", d.Attempts)
+	switch {
+	case d.GUID != "":
+		with = with.Str("delivery", d.GUID)
+	case d.StageRunID != 0:
+		with = with.Int64("stage_run", d.StageRunID)
+	case d.RunID != 0:
+		with = with.Int64("run_id", d.RunID)
+	}
+	return with.Logger()
 }
 
 // errKilled gives up a job whose last attempts ended with the process: it would do so again.
@@ -129,24 +155,3 @@ func Snooze(d time.Duration) error { return &snoozeError{d: max(0, d)} }
 type snoozeError struct{ d time.Duration }
 
 func (e *snoozeError) Error() string { return "to be worked again in " + e.d.String() }
-
-// deliveryBackoff spreads ten attempts over some seven hours: an outage of GitHub or of a network is over by then.
-func deliveryBackoff() []time.Duration {
-	return []time.Duration{
-		5 * time.Second, 20 * time.Second, time.Minute, 3 * time.Minute, 10 * time.Minute, 30 * time.Minute,
-		time.Hour, 2 * time.Hour, 3 * time.Hour,
-	}
-}
-
-// shortBackoff is for work somebody waits for.
-func shortBackoff() []time.Duration {
-	return []time.Duration{
-		time.Second, 2 * time.Second, 5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute,
-	}
-}
-
-// backoff is the wait after an attempt, with up to a tenth more so that what failed together does not come together.
-func backoff(steps []time.Duration, attempt int) time.Duration {
-	d := steps[min(max(attempt, 1), len(steps))-1]
-	return d + rand.N(d/10) //nolint:gosec // nothing secret about it
-}

@@ -84,22 +84,6 @@ func (e *executor) QueueCreateOrSetUpdatedAt(ctx context.Context, p *riverdriver
 	return throughWriter(ctx, e, riverdriver.ExecutorTx.QueueCreateOrSetUpdatedAt, p)
 }
 
-// JobSetStateIfRunningMany also sets the alarm for jobs that are to be tried again later.
-func (e *executor) JobSetStateIfRunningMany(
-	ctx context.Context, p *riverdriver.JobSetStateIfRunningManyParams,
-) ([]*rivertype.JobRow, error) {
-	rows, err := throughWriter(ctx, e, riverdriver.ExecutorTx.JobSetStateIfRunningMany, p)
-	if err != nil {
-		return nil, err
-	}
-	for _, at := range p.ScheduledAt {
-		if at != nil {
-			e.driver.db.alarm.set(*at)
-		}
-	}
-	return rows, nil
-}
-
 // riverLogger tells of River what is a warning or worse: the rest is its inner life.
 func riverLogger(log zerolog.Logger) *slog.Logger {
 	return slog.New(zerolog.NewSlogHandler(log.Level(max(log.GetLevel(), zerolog.WarnLevel))))

@@ -64,4 +64,9 @@ func ownerOf(f *os.File) int {
 	return pid
 }
 
-func (l *fileLock) unlock() error { return l.f.Close() }
+func (l *fileLock) unlock() error {
+	if err := l.f.Close(); !errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package sqlite_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/slipwayhq/slipway/internal/store"
+	"github.com/slipwayhq/slipway/internal/store/sqlite"
+)
+
+// crashVariable makes the test program a process that accepts deliveries until it is killed.
+const crashVariable = "SLIPWAY_TEST_ACCEPT_UNTIL_KILLED"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(crashVariable); path != "" {
+		fmt.Fprintln(os.Stderr, acceptForever(path))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// acceptForever writes the GUID of every delivery to standard output after it was accepted.
+func acceptForever(path string) error {
+	db, err := sqlite.Open(context.Background(), path, sqlite.Options{})
+	if err != nil {
+		return err
+	}
+	var n atomic.Int64
+	failed := make(chan error)
+	for range 16 {
+		go func() {
+			for {
+				i := n.Add(1)
+				guid := fmt.Sprintf("guid-%d", i)
+				_, err := db.Accept(context.Background(), store.Delivery{GUID: guid, Event: "push", Payload: pushPayload(int(i))})
+				if err == nil {
+					_, err = os.Stdout.WriteString(guid + "\n")
+				}
+				if err != nil {
+					failed <- err
+					return
+				}
+			}
+		}()
+	}
+	return <-failed
+}
+
+// TestNothingAcceptedIsLost kills a process with SIGKILL while it accepts, and looks for every delivery it answered.
+func TestNothingAcceptedIsLost(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "slipway.db")
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$") //nolint:gosec // this program itself
+	child.Env = append(os.Environ(), crashVariable+"="+path)
+	child.Stderr = os.Stderr
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var answered []string
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if answered = append(answered, lines.Text()); len(answered) == 500 {
+			if err := child.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := child.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Fatalf("the process ended by itself: %v", err)
+	}
+	if len(answered) < 500 {
+		t.Fatalf("only %d answers", len(answered))
+	}
+
+	db := open(t, path)
+	jobs, err := db.AliveJobs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	alive := make(map[string]bool)
+	for _, j := range jobs {
+		alive[j.GUID] = true
+	}
+	for _, guid := range answered {
+		d, err := db.Delivery(t.Context(), guid)
+		if err != nil || len(d.Payload) == 0 || !alive[guid] {
+			t.Errorf("%s was answered and is lost: job %t, error %v", guid, alive[guid], err)
+		}
+	}
+}
