@@ -4,7 +4,7 @@ package pipelinefile
 type file struct {
 	Name         string               `json:"name" doc:"What the pipeline is called on checks and pages." default:"CI/CD pipeline" format:"title"`
 	On           triggers             `json:"on" doc:"The events that start a run; without it every push and every pull request does."`
-	Stages       entries[stage]       `json:"stages" doc:"The stages by their ids, which are the names of their checks." keys:"stage-id"`
+	Stages       entries[stage]       `json:"stages" doc:"The stages by their ids, which are the names of their checks." keys:"stage-id" rule:"some"`
 	Environments entries[environment] `json:"environments" doc:"Where the pipeline deploys to, and what guards it. Always read from the default branch." keys:"environment-name" rule:"null"`
 	Notify       notify               `json:"notify" doc:"Who is told of what."`
 }

@@ -87,3 +87,20 @@ func TestBadFiles(t *testing.T) {
 		})
 	}
 }
+
+// contentsOf reads the files of a pattern.
+func contentsOf(pattern string) ([][]byte, error) {
+	names, err := filepath.Glob(pattern)
+	if err != nil {
+		return nil, err
+	}
+	contents := make([][]byte, 0, len(names))
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		contents = append(contents, data)
+	}
+	return contents, nil
+}

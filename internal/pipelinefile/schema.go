@@ -118,6 +118,9 @@ func uniqueItems(schema map[string]any) {
 
 func keyedSchema(item map[string]any, f field) map[string]any {
 	schema := map[string]any{"type": "object", "additionalProperties": item}
+	if f.is("some") {
+		schema["minProperties"] = 1
+	}
 	if format, ok := formats[f.keys]; ok && format.pattern != nil {
 		schema["propertyNames"] = map[string]any{"pattern": format.pattern.String()}
 	}

@@ -1,0 +1,231 @@
+package pipelinefile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/slipwayhq/slipway/internal/pipeline"
+)
+
+const (
+	headSHA  = "1111111111111111111111111111111111111111"
+	mainSHA  = "2222222222222222222222222222222222222222"
+	orgSHA   = "3333333333333333333333333333333333333333"
+	groupSHA = "4444444444444444444444444444444444444444"
+)
+
+// memory is a set of repositories: "acme/app@REF:path" -> content.
+type memory struct {
+	files map[string]string
+	heads map[string]string
+	fail  error
+	calls []string
+}
+
+func (m *memory) Read(_ context.Context, r pipeline.Repository, ref, path string) ([]byte, error) {
+	key := r.FullName() + "@" + ref + ":" + path
+	m.calls = append(m.calls, "read "+key)
+	if m.fail != nil {
+		return nil, m.fail
+	}
+	text, ok := m.files[key]
+	if !ok {
+		return nil, pipeline.ErrNotFound
+	}
+	return []byte(text), nil
+}
+
+func (m *memory) List(_ context.Context, r pipeline.Repository, ref string) ([]string, error) {
+	m.calls = append(m.calls, "list "+r.FullName()+"@"+ref)
+	var paths []string
+	for key := range m.files {
+		if path, ok := strings.CutPrefix(key, r.FullName()+"@"+ref+":"); ok {
+			paths = append(paths, path)
+		}
+	}
+	return paths, nil
+}
+
+func (m *memory) DefaultHead(_ context.Context, r pipeline.Repository) (string, error) {
+	m.calls = append(m.calls, "head "+r.FullName())
+	head, ok := m.heads[r.FullName()]
+	if !ok {
+		return "", fmt.Errorf("%s: %w", r.FullName(), pipeline.ErrNotFound)
+	}
+	return head, nil
+}
+
+func stageFile(id, environments string) string {
+	return "stages: {" + id + ": {run: [make]}}\nenvironments: {" + environments + "}\n"
+}
+
+func trigger(change func(*pipeline.Trigger)) pipeline.Trigger {
+	t := pipeline.Trigger{
+		Event:      pipeline.EventPullRequest,
+		Repository: pipeline.Repository{ID: 1, Owner: "acme", Name: "app", DefaultBranch: "main"},
+		SHA:        headSHA, Branch: "feature", Base: "main",
+	}
+	if change != nil {
+		change(&t)
+	}
+	return t
+}
+
+func describeDefinition(d pipeline.Definition) string {
+	parts := []string{d.Source, ":"}
+	for _, s := range d.Stages {
+		parts = append(parts, s.ID)
+	}
+	for _, e := range d.Environments {
+		parts = append(parts, fmt.Sprintf("%s=%d", e.Name, e.Approvals.Required))
+	}
+	return strings.Join(parts, " ")
+}
+
+func TestLoader(t *testing.T) {
+	app := func(ref string) string { return "acme/app@" + ref + ":" + Path }
+	heads := map[string]string{"acme/app": mainSHA}
+	fork := func(t *pipeline.Trigger) { t.Fork = true }
+	org := "acme/.github@" + orgSHA + ":" + OrganisationPath
+	withOrg := map[string]string{"acme/app": mainSHA, "acme/.github": orgSHA}
+	for _, test := range []struct {
+		name    string
+		files   map[string]string
+		heads   map[string]string
+		trigger pipeline.Trigger
+		want    string
+	}{
+		{
+			"stages from the head, environments from the default branch",
+			map[string]string{app(headSHA): stageFile("proposed", "prod: {approvals: {required: 0}}, mine: "), app(mainSHA): stageFile("old", "prod: {approvals: {required: 2}}")},
+			heads, trigger(nil), ".github/slipway.yml : proposed prod=2",
+		},
+		{
+			"a fork runs by the file of its base", map[string]string{app(headSHA): stageFile("proposed", ""), app(mainSHA): stageFile("old", "prod: ")},
+			heads, trigger(fork), ".github/slipway.yml : old prod=0",
+		},
+		{
+			"a fork into another branch",
+			map[string]string{app("refs/heads/release"): stageFile("release", "lax: "), app(mainSHA): stageFile("old", "prod: ")},
+			heads, trigger(func(t *pipeline.Trigger) { t.Fork, t.Base = true, "release" }), ".github/slipway.yml : release prod=0",
+		},
+		{
+			"a fork's commit never counts", map[string]string{app(headSHA): stageFile("proposed", ""), "acme/app@" + mainSHA + ":Dockerfile": "FROM scratch"},
+			heads, trigger(fork), "inferred from the repository : docker-build-push deployment-summary",
+		},
+		{
+			"a merge group's own commit", map[string]string{app(groupSHA): stageFile("grouped", ""), app(mainSHA): stageFile("old", "prod: ")},
+			heads, trigger(func(t *pipeline.Trigger) { t.Event, t.SHA = pipeline.EventMergeGroup, groupSHA }), ".github/slipway.yml : grouped prod=0",
+		},
+		{
+			"a file the default branch has not", map[string]string{app(headSHA): stageFile("proposed", "prod: ")},
+			heads, trigger(nil), ".github/slipway.yml (without environments: the default branch has no such file yet) : proposed",
+		},
+		{
+			"a pull request that mends the file", map[string]string{app(headSHA): stageFile("proposed", "prod: "), app(mainSHA): "stages: 5"},
+			heads, trigger(nil), ".github/slipway.yml (without environments: the file of the default branch has problems) : proposed",
+		},
+		{
+			"the first push of an empty repository", map[string]string{app(headSHA): stageFile("first", "prod: ")},
+			nil, trigger(nil), ".github/slipway.yml (without environments: the default branch has no such file yet) : first",
+		},
+		{
+			"the organisation's rules", map[string]string{app(mainSHA): stageFile("a", "prod: {approvals: {required: 1}}"), org: "environments: {prod: {approvals: {required: 3}}, other: }"},
+			withOrg, trigger(func(t *pipeline.Trigger) { t.SHA = mainSHA }), ".github/slipway.yml : a prod=3",
+		},
+		{
+			"the organisation's stages", map[string]string{"acme/app@" + headSHA + ":Dockerfile": "", org: stageFile("common", "prod: {approvals: {required: 3}}")},
+			withOrg, trigger(nil), "acme/.github: slipway.yml : common prod=3",
+		},
+		{
+			"an organisation without the file", map[string]string{app(mainSHA): stageFile("a", "")},
+			withOrg, trigger(func(t *pipeline.Trigger) { t.SHA = mainSHA }), ".github/slipway.yml : a",
+		},
+		{
+			"inference knows no environment", map[string]string{"acme/app@" + headSHA + ":k8s/a.yaml": "", org: "environments: {prod: }"},
+			withOrg, trigger(nil), "inferred from the repository : kubernetes-deploy deployment-summary",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d, err := NewLoader(&memory{files: test.files, heads: test.heads}).Definition(t.Context(), test.trigger)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := describeDefinition(d); got != test.want {
+				t.Errorf("got  %s\nwant %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestLoaderErrors(t *testing.T) {
+	broken := errors.New("GitHub is down")
+	app := "acme/app@" + headSHA + ":"
+	heads := map[string]string{"acme/app": mainSHA, "acme/.github": orgSHA}
+	for _, test := range []struct {
+		name  string
+		files *memory
+		want  string
+	}{
+		{"nothing to infer from", &memory{heads: heads}, "acme/app has no .github/slipway.yml and nothing to infer stages from: not found"},
+		{"a transport error", &memory{heads: heads, fail: broken}, "read slipway.yml of acme/.github at " + orgSHA + ": GitHub is down"},
+		{"problems of the file", &memory{heads: heads, files: map[string]string{app + Path: "stages: {a: {}}"}}, ".github/slipway.yml:1:10: stages.a says neither"},
+		{"problems of the organisation's file", &memory{heads: heads, files: map[string]string{"acme/.github@" + orgSHA + ":slipway.yml": "stage: 5"}}, "acme/.github: slipway.yml:1:1: unknown key \"stage\": did you mean stages?"},
+		{"the wrong extension", &memory{heads: heads, files: map[string]string{app + ".github/slipway.yaml": "", app + "Dockerfile": ""}}, ".github/slipway.yaml:1:1: the pipeline file is called .github/slipway.yml: rename this file"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := NewLoader(test.files).Definition(t.Context(), trigger(nil))
+			if err == nil || !strings.HasPrefix(err.Error(), test.want) {
+				t.Errorf("error is %v, want %s…", err, test.want)
+			}
+		})
+	}
+}
+
+func TestLoaderReadsLittle(t *testing.T) {
+	files := &memory{
+		heads: map[string]string{"acme/app": mainSHA, "acme/.github": orgSHA},
+		files: map[string]string{
+			"acme/app@" + mainSHA + ":" + Path:        stageFile("a", "prod: "),
+			"acme/app@" + headSHA + ":" + Path:        stageFile("b", "prod: "),
+			"acme/.github@" + orgSHA + ":slipway.yml": "environments: {prod: }",
+		},
+	}
+	loader := NewLoader(files)
+	calls := func(sha string) []string {
+		files.calls = nil
+		if _, err := loader.Definition(t.Context(), trigger(func(t *pipeline.Trigger) { t.SHA = sha })); err != nil {
+			t.Fatal(err)
+		}
+		return files.calls
+	}
+	heads := []string{"head acme/.github", "head acme/app"}
+	want := []string{"head acme/.github", "read acme/.github@" + orgSHA + ":slipway.yml", "head acme/app", "read acme/app@" + mainSHA + ":" + Path}
+	if got := calls(mainSHA); !slices.Equal(got, want) {
+		t.Errorf("a push to the default branch: %q", got)
+	}
+	if got := calls(mainSHA); !slices.Equal(got, heads) {
+		t.Errorf("the same again: %q", got)
+	}
+	if got := calls(headSHA); !slices.Equal(got, append(heads, "read acme/app@"+headSHA+":"+Path)) {
+		t.Errorf("a pull request: %q", got)
+	}
+}
+
+func TestCacheIsBounded(t *testing.T) {
+	cache := newLRU[int, int](2)
+	for i := range 3 {
+		cache.put(i, i)
+		cache.get(0)
+	}
+	if _, ok := cache.get(1); ok {
+		t.Error("the entry not used longest is still there")
+	}
+	if _, ok := cache.get(0); !ok || cache.order.Len() != 2 || len(cache.entries) != 2 {
+		t.Error("the cache lost what was used, or grew")
+	}
+}
