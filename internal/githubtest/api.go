@@ -94,20 +94,19 @@ func (c *call) decode(into any) error {
 
 // apiHandler routes the REST API.
 func (g *GitHub) apiHandler() http.Handler {
-	mux := http.NewServeMux()
-	for _, routes := range [][]route{
-		appRoutes, installationRoutes, deliveryRoutes, repositoryRoutes, gitRoutes, contentRoutes,
-		checkRunRoutes, checkSuiteRoutes, limitRoutes,
+	routes := &router{notFound: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.answer(w, r, identity{}, reply{}, errNotFound)
+	})}
+	for _, list := range [][]route{
+		appRoutes, installationRoutes, deliveryRoutes, repositoryRoutes, gitRoutes, contentRoutes, commitRoutes,
+		checkRunRoutes, checkSuiteRoutes, pullRoutes, commentRoutes, reactionRoutes, memberRoutes,
+		deploymentRoutes, statusRoutes, limitRoutes,
 	} {
-		for _, rt := range routes {
-			method, path, _ := strings.Cut(rt.pattern, " ")
-			mux.Handle(method+" "+apiPrefix+path, g.serveRoute(rt))
+		for _, rt := range list {
+			routes.handle(rt.pattern, g.serveRoute(rt))
 		}
 	}
-	mux.HandleFunc(apiPrefix+"/", func(w http.ResponseWriter, r *http.Request) {
-		g.answer(w, r, identity{}, reply{}, errNotFound)
-	})
-	return mux
+	return routes
 }
 
 // serveRoute wraps a route with everything GitHub does around it.

@@ -2,13 +2,7 @@ package githubtest
 
 import "net/http"
 
-type (
-	commitStatus struct{}
-	deployment   struct{}
-	environment  struct{}
-	mergeGroup   struct{}
-	conformance  struct{}
-)
+type conformance struct{}
 
 func newConformance(func(string)) (*conformance, error)        { return nil, nil }
 func (*conformance) request(*http.Request, []byte)             {}
