@@ -13,10 +13,11 @@ import (
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
-// What a visitor reads where something is not there; the same words whether it does not exist or is hidden.
+// What a visitor reads where nothing is, or nothing for them: the same words, so that nobody learns of what is hidden.
 const (
-	unknownRun        = "There is no such run, it is older than 90 days, or you may not see its repository."
-	unknownRepository = "Slipway has seen no repository of that name, or you may not see it. Install the GitHub App on the repository and push a commit."
+	nothingHere     = "Nothing to see at this address"
+	nothingHereText = "There is no such repository or run, its 90 days are over, or you may not see it. " +
+		"A new repository appears here when the GitHub App is installed on it and a commit is pushed."
 )
 
 // pages holds the parsed templates; each full page has its own set, since all define "main".
@@ -112,10 +113,10 @@ func (s *server) obey(w http.ResponseWriter, r *http.Request, decision Decision)
 				"Open them there at http://localhost, or through an SSH tunnel (ssh -L 8080:localhost:8080 HOST).")
 		return false
 	case Hidden:
-		s.missing(w, r, "No such page", unknownRepository)
+		s.missing(w, r, nothingHere, nothingHereText)
 		return false
 	default:
-		s.missing(w, r, "No such page", unknownRepository)
+		s.missing(w, r, nothingHere, nothingHereText)
 		return false
 	}
 }

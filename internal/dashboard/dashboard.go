@@ -92,7 +92,7 @@ func (s *server) handler() http.Handler {
 	mux.HandleFunc("GET /{owner}/{repo}/runs/{number}/logs/{stageRunID}", s.rawLog)
 	mux.HandleFunc("GET /{owner}/{repo}/runs/{number}/artifacts/{stageRunID}/{name...}", s.artifact)
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
-		s.missing(w, r, "No such page", "Nothing lives at this address.")
+		s.missing(w, r, nothingHere, nothingHereText)
 	})
 	return s.withoutBase(mux)
 }
@@ -163,13 +163,13 @@ func selectionOf(r *http.Request) selection {
 func (s *server) load(w http.ResponseWriter, r *http.Request) (pipeline.Run, bool) {
 	number, err := strconv.ParseInt(r.PathValue("number"), 10, 64)
 	if err != nil || number <= 0 {
-		s.missing(w, r, "No such run", unknownRun)
+		s.missing(w, r, nothingHere, nothingHereText)
 		return pipeline.Run{}, false
 	}
 	run, err := s.runs.RunByNumber(r.Context(), r.PathValue("owner"), r.PathValue("repo"), number)
 	switch {
 	case errors.Is(err, pipeline.ErrNotFound):
-		s.missing(w, r, "No such run", unknownRun)
+		s.missing(w, r, nothingHere, nothingHereText)
 		return pipeline.Run{}, false
 	case err != nil:
 		s.trouble(w, r, fmt.Errorf("load run %s/%s#%d: %w", r.PathValue("owner"), r.PathValue("repo"), number, err))

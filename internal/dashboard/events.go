@@ -178,11 +178,11 @@ func (f *follower) sendLog(ctx context.Context, stage pipeline.StageRun) error {
 			return err
 		}
 		f.at = cursor{lines[len(lines)-1].Seq, f.at.number + int64(len(lines))}
-		data, err := json.Marshal(map[string]string{"html": string(html)})
+		data, err := compact(map[string]string{"html": string(html)})
 		if err != nil {
-			return fmt.Errorf("encode log lines: %w", err)
+			return err
 		}
-		if err := f.send("log", f.at.String(), string(data)); err != nil || len(lines) < eventLines {
+		if err := f.send("log", f.at.String(), data); err != nil || len(lines) < eventLines {
 			return err
 		}
 	}
@@ -191,6 +191,7 @@ func (f *follower) sendLog(ctx context.Context, stage pipeline.StageRun) error {
 // state is what a page replaces: parts by their name. Reload is set when the stage it shows has a newer attempt.
 type state struct {
 	Title  string            `json:"title"`
+	Now    int64             `json:"now"`
 	Parts  map[string]string `json:"parts,omitempty"`
 	Reload bool              `json:"reload,omitempty"`
 }
@@ -198,7 +199,7 @@ type state struct {
 // sendState sends the parts of the page that differ from what it has.
 func (f *follower) sendState(run pipeline.Run, stage pipeline.StageRun) error {
 	v := f.runView(run, stage, f.clock.Now())
-	message := state{Title: v.Title, Parts: map[string]string{}, Reload: stage.Superseded && f.followsNewest()}
+	message := state{Title: v.Title, Now: v.Now, Parts: map[string]string{}, Reload: stage.Superseded && f.followsNewest()}
 	for name, data := range map[string]any{
 		"header": v.Header, "graph": v.Graph, "timeline": v.Timeline, "stages": v.Stages, "panel": v.Panel,
 	} {
@@ -214,11 +215,22 @@ func (f *follower) sendState(run pipeline.Run, stage pipeline.StageRun) error {
 	if len(message.Parts) == 0 && !message.Reload {
 		return f.write([]byte(": still here\n\n"))
 	}
-	data, err := json.Marshal(message)
+	data, err := compact(message)
 	if err != nil {
-		return fmt.Errorf("encode state: %w", err)
+		return err
 	}
-	return f.send("state", "", string(data))
+	return f.send("state", "", data)
+}
+
+// compact is JSON on one line, without the escapes for use inside of HTML that would double its size.
+func compact(value any) (string, error) {
+	var out strings.Builder
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return "", fmt.Errorf("encode event: %w", err)
+	}
+	return strings.TrimSuffix(out.String(), "\n"), nil
 }
 
 // followsNewest is false on the page of an earlier attempt that somebody opened on purpose.

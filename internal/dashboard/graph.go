@@ -7,9 +7,9 @@ import (
 
 // Sizes of the graph in CSS pixels.
 const (
-	boxWidth  = 184.0
+	boxWidth  = 172.0
 	boxHeight = 46.0
-	columnGap = 52.0
+	columnGap = 32.0
 	rowGap    = 14.0
 	laneSize  = 8.0 // what a line takes that passes through a column
 	margin    = 4.0

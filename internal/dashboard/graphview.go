@@ -171,7 +171,7 @@ func urgency(s pipeline.Status) int {
 func (g group) box(now time.Time) graphBox {
 	s := g.worst()
 	face := display.Status(s.Status)
-	box := graphBox{Label: display.Truncate(display.Line(s.Spec.ID), 22), Face: face}
+	box := graphBox{Label: display.Truncate(display.Line(s.Spec.ID), 21), Face: face}
 	took := stageSpan(s, now)
 	var details []string
 	if len(g.legs) > 1 {
@@ -190,7 +190,7 @@ func (g group) box(now time.Time) graphBox {
 	case len(g.legs) == 1:
 		details = append(details, face.Word)
 	}
-	box.Detail = display.Truncate(strings.Join(details, " · "), 27)
+	box.Detail = display.Truncate(strings.Join(details, " · "), 25)
 	return box
 }
 

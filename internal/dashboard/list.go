@@ -168,7 +168,7 @@ func (s *server) repository(w http.ResponseWriter, r *http.Request) {
 		return strings.EqualFold(known.Owner, r.PathValue("owner")) && strings.EqualFold(known.Name, r.PathValue("repo"))
 	})
 	if i < 0 {
-		s.missing(w, r, "No such repository", unknownRepository)
+		s.missing(w, r, nothingHere, nothingHereText)
 		return
 	}
 	if !s.see(w, r, repositories[i]) {

@@ -15,7 +15,7 @@ import (
 const (
 	windowLines = 1000
 	windowBytes = 2 << 20
-	readBatch   = 2000
+	readBatch   = 1000
 )
 
 // logView is a window of a log.

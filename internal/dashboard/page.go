@@ -63,7 +63,6 @@ type commit struct {
 	SHA, SHAURL       string
 	FullSHA           string
 	Branch, BranchURL string
-	Pull              int
 	PullURL           string
 	Actor, Why        string
 	Fork              bool
@@ -73,7 +72,7 @@ func commitOf(t pipeline.Trigger) commit {
 	web := forgeOf(t.Repository)
 	c := commit{
 		SHA: display.ShortSHA(t.SHA), FullSHA: display.Line(t.SHA), SHAURL: web.commit(t.SHA),
-		Branch: display.Line(t.Branch), Pull: t.PullRequest, PullURL: web.pull(t.PullRequest),
+		Branch: display.Line(t.Branch), PullURL: web.pull(t.PullRequest),
 		Actor: display.Line(t.Actor), Why: display.Why(t), Fork: t.Fork,
 	}
 	if !t.Fork { // a fork's branch is not in this repository

@@ -81,7 +81,7 @@ type stepRow struct {
 type sectionView struct {
 	Title      string
 	Paragraphs []string
-	Columns    []pipeline.Column
+	Columns    []cell
 	Rows       [][]cell
 	MoreRows   int
 	Code       string
@@ -228,7 +228,9 @@ func (s *server) section(section pipeline.Section) sectionView {
 	if section.Table == nil {
 		return v
 	}
-	v.Columns = section.Table.Columns[:min(len(section.Table.Columns), maxColumns)]
+	for _, column := range section.Table.Columns[:min(len(section.Table.Columns), maxColumns)] {
+		v.Columns = append(v.Columns, cell{display.Line(column.Name), column.Right})
+	}
 	for _, row := range section.Table.Rows[:min(len(section.Table.Rows), maxRows)] {
 		cells := make([]cell, len(v.Columns)) // a row of another length than it should have is cut or filled
 		for i := range cells {

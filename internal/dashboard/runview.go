@@ -22,6 +22,8 @@ type runView struct {
 	// Events is the address of the event stream; empty when the run has ended.
 	Events string
 	Live   bool
+	// Now is the server's clock in milliseconds, so that a visitor's clock that is wrong counts no wrong durations.
+	Now int64
 }
 
 type headerView struct {
@@ -36,6 +38,28 @@ type headerView struct {
 	Commit        commit
 	Created       moment
 	Took          span
+	Failures      []failure
+}
+
+// failure is the first thing to read on the page of a failed run.
+type failure struct{ Key, URL, Cause string }
+
+// maxFailures bounds the failures at the top; the list of stages has all.
+const maxFailures = 5
+
+func failuresOf(run pipeline.Run, stageURL func(string) string) []failure {
+	var failures []failure
+	for _, s := range run.Current() {
+		if !display.Failed(s.Status) || len(failures) == maxFailures {
+			continue
+		}
+		cause := display.Line(display.Cause(s))
+		if cause == "" {
+			cause = display.Says(run, s)
+		}
+		failures = append(failures, failure{display.Line(s.Spec.Key), stageURL(s.Spec.Key), display.Truncate(cause, 300)})
+	}
+	return failures
 }
 
 type stageRow struct {
@@ -106,11 +130,13 @@ func (s *server) runView(run pipeline.Run, selected pipeline.StageRun, now time.
 			Repository: repository.FullName(), RepositoryURL: s.links.repository(repository),
 			Face: display.Status(run.Status), Tally: display.Tally(run.Current()), Reason: display.Line(run.Reason),
 			Commit: commitOf(run.Trigger), Created: momentOf(run.CreatedAt, now), Took: runSpan(run, now),
+			Failures: failuresOf(run, stageURL),
 		},
 		Graph:    graphOf(run, now, selected.Spec.Key, stageURL),
 		Timeline: timelineOf(run, now, stageURL),
 		Stages:   stageRows(run, selected.Spec.Key, now, stageURL),
 		Live:     !run.Status.Final(),
+		Now:      now.UnixMilli(),
 	}
 	v.Crumbs = []crumb{{repository.FullName(), s.links.repository(repository)}, {Text: fmt.Sprintf("#%d", run.Number)}}
 	if selected.Spec.Key != "" {

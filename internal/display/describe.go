@@ -36,11 +36,11 @@ func Why(t pipeline.Trigger) string {
 }
 
 func pullRequestWhy(t pipeline.Trigger) string {
-	from := Line(t.Branch)
+	from := ""
 	if t.Fork {
-		from += " of a fork"
+		from = " from a fork"
 	}
-	return fmt.Sprintf("pull request #%d, %s into %s", t.PullRequest, from, Line(t.Base))
+	return fmt.Sprintf("pull request #%d%s into %s", t.PullRequest, from, Line(t.Base))
 }
 
 // RunTook is how long a run has worked, up to now while it does.
@@ -91,6 +91,9 @@ func waitsFor(run pipeline.Run, stage pipeline.StageRun) string {
 	}
 	switch len(names) {
 	case 0:
+		if stage.Spec.Uses == "summary" {
+			return "waits for all other stages"
+		}
 		return ""
 	case 1:
 		return "waits for " + names[0]

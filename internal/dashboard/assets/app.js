@@ -11,9 +11,13 @@
     if (h < 24) return `${h}h ${m % 60}m`;
     return `${Math.floor(h / 24)}d ${h % 24}h`;
   };
+  // The visitor's clock may be wrong; durations count from the server's.
+  let ahead = 0;
+  const serverTime = (ms) => { if (ms) ahead = Date.now() - Number(ms); };
+  serverTime(document.querySelector("[data-now]")?.dataset.now);
   const tick = () => {
     for (const e of document.querySelectorAll("[data-since]")) {
-      const text = words(Date.now() - Number(e.dataset.since));
+      const text = words(Date.now() - ahead - Number(e.dataset.since));
       if (e.textContent !== text) e.textContent = text;
     }
   };
@@ -95,6 +99,7 @@
     source.addEventListener("state", (e) => {
       const state = JSON.parse(e.data);
       if (state.reload) { source.close(); location.reload(); return; }
+      serverTime(state.now);
       document.title = `${state.title} · Slipway`;
       for (const [name, html] of Object.entries(state.parts ?? {})) replace(name, html);
     });
