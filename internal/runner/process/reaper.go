@@ -45,6 +45,15 @@ func (r *Reaper) start(cmd *exec.Cmd) error {
 	return nil
 }
 
+// Command runs a tool of our own, such as the command line of a container engine, so that no sweep takes it for an orphan.
+func (r *Reaper) Command(cmd *exec.Cmd) error {
+	if err := r.start(cmd); err != nil {
+		return err
+	}
+	defer r.forget(cmd.Process.Pid)
+	return cmd.Wait()
+}
+
 func (r *Reaper) forget(pid int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,0 +1,513 @@
+// Package executortest is the suite that every executor passes: what pipeline.Executor promises, tried with real runners.
+package executortest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slipwayhq/slipway/internal/pipeline"
+)
+
+// Harness is one fresh executor whose runners have Deps.
+type Harness struct {
+	Executor pipeline.Executor
+	// Restart returns a new executor that takes over from the one before, as after a restart of the bot.
+	Restart func(t *testing.T) pipeline.Executor
+	// Kill ends the runner of a task with SIGKILL.
+	Kill func(t *testing.T, taskID string)
+}
+
+// patience bounds every wait of the suite. It is never used up where all is well.
+const patience = 60 * time.Second
+
+// Run runs the suite.
+func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
+	t.Helper()
+	tests := map[string]func(*testing.T, Harness){
+		"a task runs to its verdict":                  runsToVerdict,
+		"the first event is replayed to every caller": replays,
+		"a second start finds the first":              startsOnce,
+		"unknown tasks":                               unknownTasks,
+		"forgotten tasks are unknown":                 forgets,
+		"every kind of end is a verdict":              ends,
+		"a cancel interrupts":                         cancels,
+		"a command that ignores the cancel is killed": cancelsStubborn,
+		"a cancel after the end changes nothing":      cancelsAfterEnd,
+		"a limit ends the stage":                      timesOut,
+		"a restart of the bot changes nothing":        restarts,
+		"a task that ended while the bot was away":    endsWhileAway,
+		"a killed runner is lost":                     loses,
+		"a hundred thousand lines":                    manyLogLines,
+		"no secret comes out":                         masks,
+		"a short secret is refused":                   refusesShortSecret,
+		"a command sees nothing of the bot":           sealed,
+		"outputs, summary and artifacts":              collects,
+		"the caller's error ends the events":          yieldFails,
+		"the caller's context ends the events":        contextEnds,
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newHarness(t))
+		})
+	}
+}
+
+// NewTask is a task that runs shell commands in a copy of an empty folder.
+func NewTask(t *testing.T, uses string, commands ...string) pipeline.Task {
+	t.Helper()
+	return pipeline.Task{
+		ID: "r1-s1-a1", Attempt: 1, Grace: 5 * time.Second, MaxLogBytes: 16 << 20,
+		Stage:  pipeline.StageSpec{Key: "test", ID: "test", Uses: uses, Run: commands, Timeout: patience},
+		Source: pipeline.Source{Directory: t.TempDir()},
+		Env:    map[string]string{"CI": "true"},
+	}
+}
+
+// Record is what came of a task.
+type Record struct {
+	Events  []pipeline.StageEvent
+	Verdict pipeline.Verdict
+}
+
+// Log is the text of all log lines.
+func (r Record) Log() string {
+	var log strings.Builder
+	for _, event := range r.Events {
+		if event.Log != nil {
+			log.WriteString(event.Log.Text + "\n")
+		}
+	}
+	return log.String()
+}
+
+// Follow reads a task's events to the end and checks what holds for every task. until, where set, is told each event.
+func Follow(t *testing.T, e pipeline.Executor, id string, until func(pipeline.StageEvent)) (Record, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var record Record
+	err := e.Events(ctx, id, func(event pipeline.StageEvent) error {
+		if event.Seq != int64(len(record.Events))+1 {
+			t.Errorf("event %d has the number %d", len(record.Events)+1, event.Seq)
+		}
+		if record.Verdict.Status != "" {
+			t.Errorf("%s event after the verdict", event.Type)
+		}
+		if event.Verdict != nil {
+			record.Verdict = *event.Verdict
+		}
+		record.Events = append(record.Events, event)
+		if until != nil {
+			until(event)
+		}
+		return nil
+	})
+	if err == nil && !record.Verdict.Status.Final() {
+		t.Errorf("the events ended without a verdict")
+	}
+	return record, err
+}
+
+// Complete starts a task and follows it to its verdict.
+func Complete(t *testing.T, e pipeline.Executor, task pipeline.Task, secrets pipeline.Secrets) Record {
+	t.Helper()
+	if err := e.Start(t.Context(), task, secrets); err != nil {
+		t.Fatal(err)
+	}
+	record, err := Follow(t, e, task.ID, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return record
+}
+
+func want(t *testing.T, record Record, status pipeline.Status, log string) {
+	t.Helper()
+	if record.Verdict.Status != status || !strings.Contains(record.Log(), log) {
+		t.Fatalf("verdict %+v, want %s; log, which should have %q:\n%s", record.Verdict, status, log, record.Log())
+	}
+}
+
+func runsToVerdict(t *testing.T, h Harness) {
+	if h.Executor.Toolchain() == "" {
+		t.Error("an executor tells its toolchain")
+	}
+	record := Complete(t, h.Executor, NewTask(t, "run", "echo hello", "echo again >&2"), pipeline.Secrets{})
+	want(t, record, pipeline.StatusSuccess, "hello\nagain\n")
+	first := record.Events[0]
+	if first.Step == nil || first.Step.Name != "checkout" || first.Step.Status != pipeline.StatusRunning {
+		t.Errorf("the first event is %+v", first)
+	}
+}
+
+func replays(t *testing.T, h Harness) {
+	task := NewTask(t, "run", "echo hello")
+	first := Complete(t, h.Executor, task, pipeline.Secrets{})
+	second, err := Follow(t, h.Executor, task.ID, nil)
+	if err != nil || len(second.Events) != len(first.Events) {
+		t.Fatalf("%d events, then %d (%v)", len(first.Events), len(second.Events), err)
+	}
+}
+
+func startsOnce(t *testing.T, h Harness) {
+	task := NewTask(t, "run", "echo once")
+	started := make(chan error, 5)
+	for range cap(started) {
+		go func() { started <- h.Executor.Start(t.Context(), task, pipeline.Secrets{}) }()
+	}
+	for range cap(started) {
+		if err := <-started; err != nil {
+			t.Error(err)
+		}
+	}
+	record := Complete(t, h.Executor, task, pipeline.Secrets{})
+	if n := strings.Count(record.Log(), "once"); n != 1 {
+		t.Fatalf("the task ran %d times", n)
+	}
+	// Also after its end.
+	if err := h.Executor.Start(t.Context(), task, pipeline.Secrets{}); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := Follow(t, h.Executor, task.ID, nil); err != nil || len(again.Events) != len(record.Events) {
+		t.Fatalf("%d events, want %d (%v)", len(again.Events), len(record.Events), err)
+	}
+}
+
+func unknownTasks(t *testing.T, h Harness) {
+	ctx := t.Context()
+	if known, err := h.Executor.Known(ctx, "r9-s9-a9"); known || err != nil {
+		t.Errorf("known: %v, %v", known, err)
+	}
+	if _, err := Follow(t, h.Executor, "r9-s9-a9", nil); !errors.Is(err, pipeline.ErrNotFound) {
+		t.Errorf("events: %v", err)
+	}
+	if err := h.Executor.Cancel(ctx, "r9-s9-a9", "no reason"); err != nil {
+		t.Errorf("cancel: %v", err)
+	}
+	if err := h.Executor.Forget(ctx, "r9-s9-a9"); err != nil {
+		t.Errorf("forget: %v", err)
+	}
+}
+
+func forgets(t *testing.T, h Harness) {
+	task := NewTask(t, "run", "chmod 000 . || true; mkdir -p $HOME/locked/x; chmod 000 $HOME/locked")
+	Complete(t, h.Executor, task, pipeline.Secrets{})
+	if known, err := h.Executor.Known(t.Context(), task.ID); !known || err != nil {
+		t.Fatalf("known: %v, %v", known, err)
+	}
+	if err := h.Executor.Forget(t.Context(), task.ID); err != nil {
+		t.Fatal(err)
+	}
+	if known, err := h.Executor.Known(t.Context(), task.ID); known || err != nil {
+		t.Fatalf("known: %v, %v", known, err)
+	}
+	if _, err := Follow(t, h.Executor, task.ID, nil); !errors.Is(err, pipeline.ErrNotFound) {
+		t.Fatalf("events: %v", err)
+	}
+}
+
+func ends(t *testing.T, h Harness) {
+	vanished := NewTask(t, "run", "true")
+	vanished.Source.Directory = VanishedSource
+	tests := []struct {
+		task           pipeline.Task
+		status         pipeline.Status
+		infrastructure bool
+		title, cause   string
+		code           int
+		signal         string
+	}{
+		{task: NewTask(t, "run", "exit 7"), status: pipeline.StatusFailure, title: "Failed", code: 7},
+		{task: NewTask(t, "run", "kill -SEGV $$"), status: pipeline.StatusFailure, title: "Failed", code: 139, signal: "segmentation fault"},
+		{task: NewTask(t, "error"), status: pipeline.StatusFailure, infrastructure: true, cause: "the registry is away"},
+		{task: NewTask(t, "failure"), status: pipeline.StatusFailure, title: "Nothing to test", cause: "The folder tests is missing."},
+		{task: NewTask(t, "panic"), status: pipeline.StatusFailure, infrastructure: true, cause: "a nil map, as usual"},
+		{task: NewTask(t, "undecided"), status: pipeline.StatusFailure, infrastructure: true, cause: "without a verdict"},
+		{task: NewTask(t, "no-such-kind"), status: pipeline.StatusFailure, cause: "no-such-kind"},
+		{task: vanished, status: pipeline.StatusFailure, infrastructure: true, cause: "the commit has vanished"},
+	}
+	for i, test := range tests {
+		test.task.ID = fmt.Sprintf("r1-s%d-a1", i)
+		got := Complete(t, h.Executor, test.task, pipeline.Secrets{}).Verdict
+		if got.Status != test.status || got.Infrastructure != test.infrastructure || !strings.Contains(got.Title, test.title) ||
+			!strings.Contains(got.Cause, test.cause) || got.ExitCode != test.code || got.Signal != test.signal {
+			t.Errorf("%s %q: verdict %+v", test.task.Stage.Uses, test.task.Stage.Run, got)
+		}
+	}
+}
+
+// cancelWhen follows a task and cancels it when a line comes.
+func cancelWhen(t *testing.T, h Harness, task pipeline.Task, line, reason string) Record {
+	t.Helper()
+	if err := h.Executor.Start(t.Context(), task, pipeline.Secrets{}); err != nil {
+		t.Fatal(err)
+	}
+	record, err := Follow(t, h.Executor, task.ID, func(event pipeline.StageEvent) {
+		if event.Log != nil && event.Log.Text == line {
+			if err := h.Executor.Cancel(t.Context(), task.ID, reason); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if record.Verdict.Status != pipeline.StatusCancelled || !strings.Contains(record.Verdict.Title, reason) {
+		t.Errorf("verdict %+v", record.Verdict)
+	}
+	return record
+}
+
+func cancels(t *testing.T, h Harness) {
+	cancelWhen(t, h, NewTask(t, "wait"), waiting, "superseded by run #13")
+	shell := NewTask(t, "run", `trap 'echo tidied up; exit 1' INT; sleep 1000 & echo ready; wait`)
+	shell.ID = "r1-s2-a1"
+	want(t, cancelWhen(t, h, shell, "ready", "a person asked for it"), pipeline.StatusCancelled, "tidied up")
+}
+
+func cancelsStubborn(t *testing.T, h Harness) {
+	task := NewTask(t, "run", `trap '' INT TERM HUP; (trap '' INT TERM HUP; setsid sleep 1000) & echo ready; while :; do sleep 1000; done`)
+	task.Grace = 100 * time.Millisecond
+	cancelWhen(t, h, task, "ready", "enough")
+}
+
+func cancelsAfterEnd(t *testing.T, h Harness) {
+	task := NewTask(t, "run", "true")
+	Complete(t, h.Executor, task, pipeline.Secrets{})
+	if err := h.Executor.Cancel(t.Context(), task.ID, "too late"); err != nil {
+		t.Fatal(err)
+	}
+	record, err := Follow(t, h.Executor, task.ID, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, record, pipeline.StatusSuccess, "")
+}
+
+func timesOut(t *testing.T, h Harness) {
+	task := NewTask(t, "run", "echo begun; sleep 1000")
+	task.Stage.Timeout = 2 * time.Second
+	task.Grace = 100 * time.Millisecond
+	record := Complete(t, h.Executor, task, pipeline.Secrets{})
+	want(t, record, pipeline.StatusTimedOut, "begun")
+	if record.Verdict.Title != "Timed out after 2s" {
+		t.Errorf("title %q", record.Verdict.Title)
+	}
+}
+
+func restarts(t *testing.T, h Harness) {
+	task := NewTask(t, "wait")
+	if err := h.Executor.Start(t.Context(), task, pipeline.Secrets{}); err != nil {
+		t.Fatal(err)
+	}
+	stop := errors.New("the bot stops")
+	err := h.Executor.Events(t.Context(), task.ID, func(event pipeline.StageEvent) error {
+		if event.Log != nil && event.Log.Text == waiting {
+			return stop
+		}
+		return nil
+	})
+	if !errors.Is(err, stop) {
+		t.Fatal(err)
+	}
+	h.Executor = h.Restart(t)
+	if known, err := h.Executor.Known(t.Context(), task.ID); !known || err != nil {
+		t.Fatalf("known: %v, %v", known, err)
+	}
+	record := cancelWhen(t, h, task, waiting, "seen again")
+	if n := strings.Count(record.Log(), waiting); n != 1 {
+		t.Fatalf("the task ran %d times", n)
+	}
+	if err := h.Executor.Forget(t.Context(), task.ID); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func endsWhileAway(t *testing.T, h Harness) {
+	task := NewTask(t, "run", "echo done")
+	Complete(t, h.Executor, task, pipeline.Secrets{})
+	again := h.Restart(t)
+	want(t, Complete(t, again, task, pipeline.Secrets{}), pipeline.StatusSuccess, "done")
+}
+
+func loses(t *testing.T, h Harness) {
+	task := NewTask(t, "run", `(setsid sleep 1000 & setsid env -i sleep 1000 &); echo ready; sleep 1000`)
+	if err := h.Executor.Start(t.Context(), task, pipeline.Secrets{}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Follow(t, h.Executor, task.ID, func(event pipeline.StageEvent) {
+		if event.Log != nil && event.Log.Text == "ready" {
+			h.Kill(t, task.ID)
+		}
+	})
+	var lost *pipeline.LostError
+	if !errors.As(err, &lost) || lost.TaskID != task.ID || !strings.Contains(lost.Detail, "killed") {
+		t.Fatalf("%v", err)
+	}
+	again := h.Restart(t)
+	if _, err := Follow(t, again, task.ID, nil); !errors.As(err, &lost) {
+		t.Fatalf("after a restart: %v", err)
+	}
+	if err := again.Forget(t.Context(), task.ID); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func manyLogLines(t *testing.T, h Harness) {
+	const lines = 100_000
+	task := NewTask(t, "lines")
+	task.Stage.With = json.RawMessage(fmt.Sprintf(`{"lines": %d}`, lines))
+	record := Complete(t, h.Executor, task, pipeline.Secrets{})
+	next := 0
+	for _, event := range record.Events {
+		if event.Log == nil || event.Log.Step == "checkout" {
+			continue
+		}
+		if event.Log.Text != fmt.Sprintf("line %d", next) {
+			t.Fatalf("line %d is %q", next, event.Log.Text)
+		}
+		next++
+	}
+	if next != lines {
+		t.Fatalf("%d lines", next)
+	}
+}
+
+func masks(t *testing.T, h Harness) {
+	const secret, key, token = `pa"ss&wörd/1`, "first line of key\nsecond line of key\n", "ghs_0123456789abcdef"
+	secrets := pipeline.Secrets{Env: map[string]string{"PASSWORD": secret, "KEY": key}, GitToken: token}
+	tell := NewTask(t, "tell")
+	tell.Stage.Secrets = []string{"PASSWORD", "KEY"}
+	shell := NewTask(t, "run", `
+		half=${PASSWORD:0:5}; printf '%s' "$half"; printf '%s\n' "${PASSWORD#"$half"}"
+		echo "$KEY"; printf '%s' "$PASSWORD" | base64; printf 'user:%s' "$PASSWORD" | base64
+		echo "result=$PASSWORD" >> "$SLIPWAY_OUTPUT"; echo "## $KEY" >> "$SLIPWAY_SUMMARY"
+		mkdir out; echo "$PASSWORD" > out/report.txt`)
+	shell.ID, shell.Stage.Secrets, shell.Stage.Artifacts = "r1-s2-a1", []string{"PASSWORD", "KEY"}, []string{"out/**"}
+	for _, task := range []pipeline.Task{tell, shell} {
+		record := Complete(t, h.Executor, task, secrets)
+		said, err := json.Marshal(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := 0
+		for _, event := range record.Events {
+			if event.Artifact != nil {
+				content, err := os.ReadFile(event.Artifact.Path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				kept++
+				said = append(said, content...)
+			}
+		}
+		// pa"ss&wörd/1 in base64 begins with cGEic3Mmd, after "user:" ends with b3JkLz.
+		for _, form := range []string{secret, `pa\"ss`, "line of key", token, "cGEic3Mmd", "InNzJnf"} {
+			if bytes.Contains(said, []byte(form)) {
+				t.Errorf("%s: %q came out:\n%s", task.Stage.Uses, form, said)
+			}
+		}
+		if kept != 1 || !bytes.Contains(said, []byte("***")) {
+			t.Errorf("%s: %d artifacts, said %s", task.Stage.Uses, kept, said)
+		}
+	}
+}
+
+func refusesShortSecret(t *testing.T, h Harness) {
+	task := NewTask(t, "run", "echo ran")
+	task.Stage.Secrets = []string{"PIN"}
+	record := Complete(t, h.Executor, task, pipeline.Secrets{Env: map[string]string{"PIN": "123"}})
+	if v := record.Verdict; v.Status != pipeline.StatusFailure || v.Infrastructure || !strings.Contains(v.Title, "PIN") || record.Log() != "" {
+		t.Fatalf("verdict %+v, log %q", v, record.Log())
+	}
+}
+
+func sealed(t *testing.T, h Harness) {
+	task := NewTask(t, "run", "env; tr '\\0' '\\n' < /proc/self/environ")
+	task.Stage.Env = map[string]string{"FLAVOUR": "vanilla"}
+	task.Stage.Matrix = pipeline.MatrixLeg{{Name: "python-version", Value: "3.13"}}
+	record := Complete(t, h.Executor, task, pipeline.Secrets{Env: map[string]string{"UNNAMED": "not for this command"}, GitToken: "ghs_token"})
+	log := record.Log()
+	for _, found := range []string{"CI=true", "FLAVOUR=vanilla", "MATRIX_PYTHON_VERSION=3.13", "PATH=", "HOME=", "SLIPWAY_OUTPUT="} {
+		if !strings.Contains(log, found) {
+			t.Errorf("no %s in the environment:\n%s", found, log)
+		}
+	}
+	for _, secret := range []string{"UNNAMED", "not for", "ghs_", SealedVariable} {
+		if strings.Contains(log, secret) {
+			t.Errorf("%s is in the environment:\n%s", secret, log)
+		}
+	}
+}
+
+// SealedVariable is a variable that the process with the executor has and no command may see.
+const SealedVariable = "GITHUB_APP_WEBHOOK_SECRET"
+
+func collects(t *testing.T, h Harness) {
+	task := NewTask(t, "run", `
+		echo "digest=sha256:abc" >> "$SLIPWAY_OUTPUT"; echo "not an output" >> "$SLIPWAY_OUTPUT"
+		echo "**bold**" >> "$SLIPWAY_SUMMARY"
+		mkdir -p out/deep; echo one > out/one.txt; echo two > out/deep/two.txt; ln -s /etc/passwd out/link.txt; ln -s /etc out/folder
+		mkfifo out/pipe.txt; exit 1`)
+	task.Stage.Artifacts = []string{"out/**/*.txt", "missing/*", "../*"}
+	record := Complete(t, h.Executor, task, pipeline.Secrets{})
+	want(t, record, pipeline.StatusFailure, `No file matches the artifacts pattern "missing/*"`)
+	artifacts, outputs, summary := map[string]string{}, map[string]string{}, ""
+	for _, event := range record.Events {
+		switch {
+		case event.Artifact != nil:
+			content, err := os.ReadFile(event.Artifact.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			artifacts[event.Artifact.Name] = string(content)
+		case event.Section != nil:
+			summary += event.Section.Markdown
+		}
+		for name, value := range event.Output {
+			outputs[name] = value
+		}
+	}
+	if len(artifacts) != 2 || artifacts["out/one.txt"] != "one\n" || artifacts["out/deep/two.txt"] != "two\n" {
+		t.Errorf("artifacts %q\n%s", artifacts, record.Log())
+	}
+	if len(outputs) != 1 || outputs["digest"] != "sha256:abc" || summary != "**bold**\n" {
+		t.Errorf("outputs %q, summary %q", outputs, summary)
+	}
+}
+
+func yieldFails(t *testing.T, h Harness) {
+	task := NewTask(t, "run", "true")
+	Complete(t, h.Executor, task, pipeline.Secrets{})
+	full := errors.New("the database is full")
+	if err := h.Executor.Events(t.Context(), task.ID, func(pipeline.StageEvent) error { return full }); !errors.Is(err, full) {
+		t.Fatal(err)
+	}
+}
+
+func contextEnds(t *testing.T, h Harness) {
+	task := NewTask(t, "wait")
+	if err := h.Executor.Start(t.Context(), task, pipeline.Secrets{}); err != nil {
+		t.Fatal(err)
+	}
+	cause := errors.New("shutdown")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	err := h.Executor.Events(ctx, task.ID, func(event pipeline.StageEvent) error {
+		if event.Log != nil && event.Log.Text == waiting {
+			cancel(cause)
+		}
+		return nil
+	})
+	if !errors.Is(err, cause) {
+		t.Fatal(err)
+	}
+	cancelWhen(t, h, task, waiting, "the test is over")
+}
