@@ -92,16 +92,21 @@ func (c *call) decode(into any) error {
 	return nil
 }
 
+// allRoutes are the operations of the REST API.
+func allRoutes() [][]route {
+	return [][]route{
+		appRoutes, installationRoutes, deliveryRoutes, repositoryRoutes, gitRoutes, contentRoutes, commitRoutes,
+		checkRunRoutes, checkSuiteRoutes, pullRoutes, commentRoutes, reactionRoutes, memberRoutes,
+		deploymentRoutes, statusRoutes, limitRoutes,
+	}
+}
+
 // apiHandler routes the REST API.
 func (g *GitHub) apiHandler() http.Handler {
 	routes := &router{notFound: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.answer(w, r, identity{}, reply{}, errNotFound)
 	})}
-	for _, list := range [][]route{
-		appRoutes, installationRoutes, deliveryRoutes, repositoryRoutes, gitRoutes, contentRoutes, commitRoutes,
-		checkRunRoutes, checkSuiteRoutes, pullRoutes, commentRoutes, reactionRoutes, memberRoutes,
-		deploymentRoutes, statusRoutes, limitRoutes,
-	} {
+	for _, list := range allRoutes() {
 		for _, rt := range list {
 			routes.handle(rt.pattern, g.serveRoute(rt))
 		}
@@ -126,17 +131,20 @@ func (g *GitHub) serveRoute(rt route) http.Handler {
 			return
 		}
 		if g.checker != nil {
-			g.checker.request(r, body)
+			g.checker.request(r, rt.pattern, body)
 		}
 		c := &call{g: g, r: r, who: who, body: body}
 		rep, err := c.serve(rt)
-		if g.checker != nil && err == nil {
-			g.checker.response(r, rep)
+		if err != nil {
+			rep = g.errorReply(r, err)
+		}
+		if g.checker != nil {
+			g.checker.response(r, rt.pattern, rep)
 		}
 		if rt.needs != "" {
 			w.Header().Set(acceptedHeader, rt.needs)
 		}
-		g.answer(w, r, who, rep, err)
+		g.answer(w, r, who, rep, nil)
 	})
 }
 

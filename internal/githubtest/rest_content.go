@@ -10,7 +10,6 @@ import (
 
 var contentRoutes = []route{
 	{pattern: "GET /repos/{owner}/{repo}/contents/{path...}", rule: byToken, needs: "contents=read", handle: getContents},
-	{pattern: "GET /repos/{owner}/{repo}/contents", rule: byToken, needs: "contents=read", handle: getContents},
 }
 
 // GitHub's limits on reading files and folders.
