@@ -129,7 +129,7 @@ func conditionErrors(issues *cel.Issues) []conditionError {
 // condition compiles the `if` of a stage and points into the expression where it can.
 func (d *decoder) condition(text string, at path) pipeline.Condition {
 	compiled, wrong := compileCondition(text)
-	node := d.places[at].value
+	node := d.places[at].value // `if` has been read, so it stands somewhere
 	for _, w := range wrong {
 		line, column := position(node, w)
 		d.add(line, column, "%s %s", at, w.message)

@@ -21,12 +21,23 @@ type place struct{ key, value *yaml.Node }
 
 // problem points at the value of a key.
 func (d *decoder) problem(at path, format string, args ...any) {
-	d.at(d.places[at].value, string(at)+" "+format, args...)
+	p := d.places[at]
+	d.report(at, []*yaml.Node{p.value, p.key}, format, args)
 }
 
 // keyProblem points at the key itself.
 func (d *decoder) keyProblem(at path, format string, args ...any) {
-	d.at(d.places[at].key, string(at)+" "+format, args...)
+	p := d.places[at]
+	d.report(at, []*yaml.Node{p.key, p.value}, format, args)
+}
+
+// report points at the first of the nodes there is, else at the beginning of the file.
+func (d *decoder) report(at path, nodes []*yaml.Node, format string, args []any) {
+	line, column := 1, 1
+	if i := slices.IndexFunc(nodes, func(n *yaml.Node) bool { return n != nil }); i >= 0 {
+		line, column = nodes[i].Line, nodes[i].Column
+	}
+	d.add(line, column, "%s "+format, append([]any{at}, args...)...)
 }
 
 func (d *decoder) has(at path) bool {

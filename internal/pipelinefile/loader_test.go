@@ -18,6 +18,8 @@ const (
 	groupSHA = "4444444444444444444444444444444444444444"
 )
 
+var _ pipeline.Definitions = (*Loader)(nil)
+
 // memory is a set of repositories: "acme/app@REF:path" -> content.
 type memory struct {
 	files map[string]string

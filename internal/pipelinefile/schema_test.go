@@ -109,17 +109,7 @@ func TestSchemaRejects(t *testing.T) {
 
 // Every key must explain itself to those who meet it in an editor.
 func TestEveryKeyIsDescribed(t *testing.T) {
-	types := []reflect.Type{
-		reflect.TypeFor[file](), reflect.TypeFor[triggers](), reflect.TypeFor[eventFilter](), reflect.TypeFor[stage](),
-		reflect.TypeFor[need](), reflect.TypeFor[cache](), reflect.TypeFor[reports](), reflect.TypeFor[environment](),
-		reflect.TypeFor[cluster](), reflect.TypeFor[eks](), reflect.TypeFor[aws](), reflect.TypeFor[approvals](),
-		reflect.TypeFor[freeze](), reflect.TypeFor[notify](), reflect.TypeFor[slack](), reflect.TypeFor[email](),
-		reflect.TypeFor[Tool](), reflect.TypeFor[ScanSettings](), reflect.TypeFor[SmokeCheck](),
-	}
-	for _, k := range kinds() {
-		types = append(types, reflect.TypeOf(k.settings()).Elem())
-	}
-	for _, structure := range types {
+	for _, structure := range append(settingsTypes(), reflect.TypeFor[need]()) {
 		for _, f := range fieldsOf(structure) {
 			if f.doc == "" {
 				t.Errorf("%s.%s has no description", structure.Name(), f.name)
