@@ -220,12 +220,32 @@ func (b Builder) build(ctx context.Context, tool installer, i Interpreter, r Req
 	if err := b.run(ctx, "Creating the virtual environment", i, tool.create(i, dir)); err != nil {
 		return Env{}, err
 	}
-	for _, args := range tool.install(dir, r) {
+	pinned, err := b.writePinned(r)
+	if err != nil {
+		return Env{}, err
+	}
+	for _, args := range tool.install(dir, r, pinned) {
 		if err := b.run(ctx, "Installing "+r.String(), i, args); err != nil {
 			return Env{}, err
 		}
 	}
 	return b.env(dir, i), nil
+}
+
+// writePinned puts our own list where pip can read it.
+func (b Builder) writePinned(r Requirements) (string, error) {
+	if r.Pinned == "" {
+		return "", nil
+	}
+	f, err := os.CreateTemp(b.Session.Scratch(), "tools-*.txt")
+	if err != nil {
+		return "", fmt.Errorf("write the list of tools: %w", err)
+	}
+	_, err = f.WriteString(r.Pinned)
+	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+		return "", fmt.Errorf("write the list of tools: %w", err)
+	}
+	return f.Name(), nil
 }
 
 // run carries out one command of the installer and reads its failure.

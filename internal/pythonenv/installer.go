@@ -68,8 +68,8 @@ func (t installer) create(i Interpreter, dir string) []string {
 	return []string{i.Path, "-I", "-m", "venv", dir}
 }
 
-// install returns the commands that fill an environment. Byte code is compiled now: later nobody writes there.
-func (t installer) install(dir string, r Requirements) [][]string {
+// install returns the commands that fill an environment; pinned is where our own list lies. Byte code is compiled now: later nobody writes there.
+func (t installer) install(dir string, r Requirements, pinned string) [][]string {
 	if r.Empty() {
 		return nil
 	}
@@ -79,7 +79,7 @@ func (t installer) install(dir string, r Requirements) [][]string {
 		install = []string{t.uv, "pip", "install", "--compile-bytecode", "--python", python}
 	}
 	var commands [][]string
-	if files := requirementArguments(r); len(files) > 0 {
+	if files := requirementArguments(r, pinned); len(files) > 0 {
 		commands = append(commands, append(append([]string{}, install...), files...))
 	}
 	if r.Project {
@@ -88,13 +88,13 @@ func (t installer) install(dir string, r Requirements) [][]string {
 	return commands
 }
 
-func requirementArguments(r Requirements) []string {
+func requirementArguments(r Requirements, pinned string) []string {
 	var args []string
 	for _, file := range r.Files {
 		args = append(args, "--requirement="+file)
 	}
-	if r.Pinned != "" {
-		args = append(args, "--requirement="+r.Pinned)
+	if pinned != "" {
+		args = append(args, "--requirement="+pinned)
 	}
 	return args
 }

@@ -21,8 +21,8 @@ type Requirements struct {
 	// Project installs the checkout itself, editable, with Extras and Groups of its pyproject.toml.
 	Project        bool
 	Extras, Groups []string
-	// Absolute files are pinned lists of our own, outside the checkout.
-	Pinned string
+	// Pinned is the text of a requirement file of our own: tools, whatever the repository asks for. Name says what they are.
+	Pinned, Name string
 }
 
 // Empty reports whether there is nothing to install.
@@ -31,6 +31,9 @@ func (r Requirements) Empty() bool { return len(r.Files) == 0 && !r.Project && r
 // String names them for steps and messages.
 func (r Requirements) String() string {
 	names := slices.Clone(r.Files)
+	if r.Name != "" {
+		names = append(names, r.Name)
+	}
 	if r.Project {
 		names = append(names, "pyproject.toml")
 	}

@@ -91,7 +91,7 @@ func (a *attempt) arguments(measured bool) []string {
 	if measured {
 		args = append(args, a.coverageArguments()...)
 	}
-	return append(args, strings.Fields(a.settings.Tests)...)
+	return append(args, a.settings.Tests...)
 }
 
 // coverageArguments measure the checkout, unless the repository says itself what to measure.

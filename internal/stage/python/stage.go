@@ -20,8 +20,8 @@ type Settings struct {
 	Python string `json:"python,omitempty"`
 	// Requirements are files for pip; "pyproject.toml" is the project itself. Empty: what is there.
 	Requirements []string `json:"requirements,omitempty"`
-	// Tests are paths given to pytest, separated by spaces; empty: pytest's own choice.
-	Tests string `json:"tests,omitempty"`
+	// Tests are files, folders or node ids given to pytest; empty: pytest's own choice.
+	Tests []string `json:"tests,omitempty"`
 	// Args are further arguments of pytest.
 	Args []string `json:"args,omitempty"`
 	// CoverageMin is the least total coverage in percent; nil: none.

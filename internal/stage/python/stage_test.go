@@ -125,7 +125,7 @@ func TestTestsPassWithCoverage(t *testing.T) {
 		return report.Changes{"shop/cart.py": {{From: 7, To: 10}}}, nil
 	}
 	verdict, s := run(t, world{
-		settings: map[string]any{"tests": "tests/", "coverage-min": 60}, files: project(nil), options: Options{Changes: changes},
+		settings: map[string]any{"tests": []string{"tests/"}, "coverage-min": 60}, files: project(nil), options: Options{Changes: changes},
 	})
 	if want := (pipeline.Verdict{Status: pipeline.StatusSuccess, Title: "2 tests, coverage 76.9 %"}); verdict != want {
 		t.Fatalf("verdict = %+v, want %+v\n%s", verdict, want, s.LogText())
@@ -182,7 +182,7 @@ func TestVerdicts(t *testing.T) {
 			title:    "2 tests, coverage 76.9 %", cause: "Coverage is 76.9 %, below the minimum of 90.5 %.",
 		},
 		"no tests": {
-			settings: map[string]any{"tests": "shop"},
+			settings: map[string]any{"tests": []string{"shop"}},
 			title:    "0 tests, coverage 0.0 %", cause: "pytest found no tests.",
 		},
 		"a file that cannot be imported": {
@@ -198,7 +198,7 @@ func TestVerdicts(t *testing.T) {
 			title:    "The tests could not run", cause: "pytest refused its arguments: unrecognized arguments: --no-such-option",
 		},
 		"a folder that is missing": {
-			settings: map[string]any{"tests": "test/"},
+			settings: map[string]any{"tests": []string{"test/"}},
 			title:    "0 tests", cause: "pytest refused its arguments: file or directory not found: test/",
 		},
 		"an internal error": {

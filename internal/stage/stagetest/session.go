@@ -203,8 +203,10 @@ func exitOf(ctx context.Context, cmd *exec.Cmd, stdout []byte, err error) (runne
 func (s *Session) environment(c runner.Command) []string {
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(s.scratch, "home"), "LANG=C.UTF-8", "TMPDIR=" + s.scratch}
 	env = append(env, s.env...)
-	for _, name := range slices.Sorted(maps.Keys(s.task.Env)) {
-		env = append(env, name+"="+s.task.Env[name])
+	for _, variables := range []map[string]string{s.task.Env, s.task.Stage.Env} {
+		for _, name := range slices.Sorted(maps.Keys(variables)) {
+			env = append(env, name+"="+variables[name])
+		}
 	}
 	env = append(env, c.Env...)
 	for _, name := range c.Secrets {
