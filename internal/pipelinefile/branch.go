@@ -24,7 +24,7 @@ func compileBranchPattern(text string) (branchPattern, error) {
 	}
 	pattern, exclude := strings.CutPrefix(text, "!")
 	if pattern == "" {
-		return branchPattern{}, fmt.Errorf("excludes nothing: write a pattern after the !")
+		return branchPattern{}, fmt.Errorf("excludes nothing: put a pattern behind the ! sign")
 	}
 	expression, err := globExpression([]rune(pattern))
 	if err != nil {
@@ -147,6 +147,6 @@ func (d *decoder) onlyExclusions(patterns []string, at path) {
 		}
 	}
 	if len(patterns) > 0 {
-		d.problem(at, `only excludes, so nothing would match: put "**" before the exclusions for everything else`)
+		d.problemf(at, `only excludes, so nothing would match: put "**" before the exclusions for everything else`)
 	}
 }

@@ -26,7 +26,7 @@ func normalPathPattern(text string) (pattern string, exclude bool) {
 func checkPathPattern(text string) string {
 	pattern, _ := normalPathPattern(text)
 	if pattern == "" {
-		return "excludes nothing: write a pattern after the !"
+		return "excludes nothing: put a pattern behind the ! sign"
 	}
 	return checkGlob(pattern)
 }

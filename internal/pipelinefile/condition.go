@@ -132,7 +132,7 @@ func (d *decoder) condition(text string, at path) pipeline.Condition {
 	node := d.places[at].value // `if` has been read, so it stands somewhere
 	for _, w := range wrong {
 		line, column := position(node, w)
-		d.add(line, column, "%s %s", at, w.message)
+		d.addf(line, column, "%s %s", at, w.message)
 	}
 	return compiled
 }

@@ -12,21 +12,19 @@ import (
 // that rules over several keys can point at the right one.
 type decoder struct {
 	*collector
-	places map[path]place
+	places map[path]pair
 	// images are uses of other stages' images, checked once all stages are known.
 	images []imageUse
 }
 
-type place struct{ key, value *yaml.Node }
-
-// problem points at the value of a key.
-func (d *decoder) problem(at path, format string, args ...any) {
+// problemf points at the value of a key.
+func (d *decoder) problemf(at path, format string, args ...any) {
 	p := d.places[at]
 	d.report(at, []*yaml.Node{p.value, p.key}, format, args)
 }
 
-// keyProblem points at the key itself.
-func (d *decoder) keyProblem(at path, format string, args ...any) {
+// keyProblemf points at the key itself.
+func (d *decoder) keyProblemf(at path, format string, args ...any) {
 	p := d.places[at]
 	d.report(at, []*yaml.Node{p.key, p.value}, format, args)
 }
@@ -37,7 +35,7 @@ func (d *decoder) report(at path, nodes []*yaml.Node, format string, args []any)
 	if i := slices.IndexFunc(nodes, func(n *yaml.Node) bool { return n != nil }); i >= 0 {
 		line, column = nodes[i].Line, nodes[i].Column
 	}
-	d.add(line, column, "%s "+format, append([]any{at}, args...)...)
+	d.addf(line, column, "%s "+format, append([]any{at}, args...)...)
 }
 
 func (d *decoder) has(at path) bool {
@@ -85,10 +83,10 @@ func (d *decoder) value(n *yaml.Node, into reflect.Value, f field, at path) {
 			return
 		}
 	}
-	_, isNamed := into.Interface().(named)
+	_, isNamed := reflect.TypeAssert[named](into)
 	switch {
 	case isNull(n) && !f.is("null") && into.Kind() != reflect.Interface:
-		d.at(n, "%s has no value: give it one, or remove the key", at)
+		d.atf(n, "%s has no value: give it one, or remove the key", at)
 	case into.Kind() == reflect.Pointer:
 		into.Set(reflect.New(into.Type().Elem()))
 		d.value(n, into.Elem(), f, at)
@@ -113,7 +111,7 @@ func (d *decoder) structure(n *yaml.Node, into reflect.Value, at path) {
 	applyDefaults(into)
 	if n.Kind != yaml.MappingNode {
 		if !isNull(n) {
-			d.at(n, "%s must be a mapping of keys to values, not %s", at, describe(n))
+			d.atf(n, "%s must be a mapping of keys to values, not %s", at, describe(n))
 		}
 		return
 	}
@@ -121,16 +119,16 @@ func (d *decoder) structure(n *yaml.Node, into reflect.Value, at path) {
 	for _, p := range pairs(d.collector, n) {
 		i := slices.IndexFunc(fields, func(f field) bool { return f.name == p.key.Value })
 		if i < 0 {
-			d.at(p.key, "unknown key %s%s: %s", show(p.key.Value), within(at), unknown(p.key.Value, names(fields)))
+			d.atf(p.key, "unknown key %s%s: %s", show(p.key.Value), within(at), unknown(p.key.Value, names(fields)))
 			continue
 		}
 		below := at.key(fields[i].name)
-		d.places[below] = place{p.key, p.value}
+		d.places[below] = p
 		d.value(p.value, into.Field(fields[i].index), fields[i], below)
 	}
 	for _, f := range fields {
 		if f.is("required") && !d.has(at.key(f.name)) {
-			d.at(d.headOf(n, at), "%s is required here. %s", at.key(f.name), f.doc)
+			d.atf(d.headOf(n, at), "%s is required here. %s", at.key(f.name), f.doc)
 		}
 	}
 }
@@ -152,12 +150,12 @@ func within(at path) string {
 
 func (d *decoder) named(n *yaml.Node, into reflect.Value, f field, at path) {
 	if n.Kind != yaml.MappingNode {
-		d.at(n, "%s must be a mapping of names to their settings, not %s", at, describe(n))
+		d.atf(n, "%s must be a mapping of names to their settings, not %s", at, describe(n))
 		return
 	}
 	for _, p := range pairs(d.collector, n) {
 		below := at.key(p.key.Value)
-		d.places[below] = place{p.key, p.value}
+		d.places[below] = p
 		d.format(p.key, p.key.Value, f.keys, at)
 		item := reflect.New(into.Type().Elem()).Elem()
 		item.Field(0).SetString(p.key.Value)
@@ -173,7 +171,7 @@ func (d *decoder) list(n *yaml.Node, into reflect.Value, f field, at path) {
 	case n.Kind == yaml.SequenceNode:
 		items = n.Content
 	case n.Kind == yaml.MappingNode && into.Type().Elem().Kind() == reflect.String:
-		d.at(n, "%s must be text or a list of texts, not a mapping", at)
+		d.atf(n, "%s must be text or a list of texts, not a mapping", at)
 		return
 	}
 	into.Set(reflect.MakeSlice(into.Type(), 0, len(items)))
@@ -183,13 +181,13 @@ func (d *decoder) list(n *yaml.Node, into reflect.Value, f field, at path) {
 		below := at
 		if n.Kind == yaml.SequenceNode {
 			below = at.index(i)
-			d.places[below] = place{nil, node}
+			d.places[below] = pair{nil, node}
 		}
 		item := reflect.New(into.Type().Elem()).Elem()
 		d.value(node, item, f, below)
 		if f.is("unique") && item.Kind() == reflect.String && item.String() != "" {
 			if seen[item.String()] {
-				d.at(node, "%s repeats %s: name it once", below, show(item.String()))
+				d.atf(node, "%s repeats %s: name it once", below, show(item.String()))
 				continue
 			}
 			seen[item.String()] = true
@@ -197,19 +195,19 @@ func (d *decoder) list(n *yaml.Node, into reflect.Value, f field, at path) {
 		into.Set(reflect.Append(into, item))
 	}
 	if f.is("some") && len(items) == 0 {
-		d.at(n, "%s is an empty list: give it at least one entry, or remove the key", at)
+		d.atf(n, "%s is an empty list: give it at least one entry, or remove the key", at)
 	}
 }
 
 func (d *decoder) mapping(n *yaml.Node, into reflect.Value, f field, at path) {
 	if n.Kind != yaml.MappingNode {
-		d.at(n, "%s must be a mapping of names to values, not %s", at, describe(n))
+		d.atf(n, "%s must be a mapping of names to values, not %s", at, describe(n))
 		return
 	}
 	into.Set(reflect.MakeMap(into.Type()))
 	for _, p := range pairs(d.collector, n) {
 		below := at.key(p.key.Value)
-		d.places[below] = place{p.key, p.value}
+		d.places[below] = p
 		d.format(p.key, p.key.Value, f.keys, at)
 		item := reflect.New(into.Type().Elem()).Elem()
 		d.value(p.value, item, f, below)

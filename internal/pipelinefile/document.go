@@ -25,26 +25,26 @@ const (
 // readDocument parses the one YAML document of a file. ok is false where nothing further can be said about it.
 func readDocument(c *collector, data []byte) (root *yaml.Node, ok bool) {
 	if len(data) > maxBytes {
-		c.add(1, 1, "the file has %d bytes; at most %d (256 KiB) are read: move scripts into files of the repository", len(data), maxBytes)
+		c.addf(1, 1, "the file has %d bytes; at most %d (256 KiB) are read: move scripts into files of the repository", len(data), maxBytes)
 		return nil, false
 	}
 	if line, column, bad := invalidUTF8(data); bad {
-		c.add(line, column, "the file is not valid UTF-8 here: save it as UTF-8")
+		c.addf(line, column, "the file is not valid UTF-8 here: save it as UTF-8")
 		return nil, false
 	}
 	document, err := parseYAML(data)
 	var syntax *syntaxError
 	switch {
 	case errors.Is(err, io.EOF):
-		c.add(1, 1, "the file is empty: write at least one stage under stages, or delete the file to have the stages inferred")
+		c.addf(1, 1, "the file is empty: write at least one stage under stages, or delete the file to have the stages inferred")
 		return nil, false
 	case errors.As(err, &syntax):
-		c.add(syntax.line, 1, "%s", syntax.message)
+		c.addf(syntax.line, 1, "%s", syntax.message)
 		return nil, false
 	}
 	root = document.Content[0]
 	if isNull(root) {
-		c.add(1, 1, "the file is empty: write at least one stage under stages, or delete the file to have the stages inferred")
+		c.addf(1, 1, "the file is empty: write at least one stage under stages, or delete the file to have the stages inferred")
 		return nil, false
 	}
 	return root, inspect(c, root)

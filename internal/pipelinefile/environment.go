@@ -12,7 +12,7 @@ func (d *decoder) environments(list entries[environment], organisation bool) []p
 	for _, e := range list {
 		at := path("environments").key(e.Key)
 		if other, taken := names[strings.ToLower(e.Key)]; taken && other != e.Key {
-			d.keyProblem(at, "differs from %s only in case, and GitHub takes them for one: rename one of them", clip(other))
+			d.keyProblemf(at, "differs from %s only in case, and GitHub takes them for one: rename one of them", clip(other))
 		}
 		names[strings.ToLower(e.Key)] = e.Key
 		d.onlyExclusions(e.Value.Branches, at.key("branches"))
@@ -60,9 +60,9 @@ func (d *decoder) cluster(c *cluster, at path) *pipeline.ClusterDefinition {
 	eks, kubeconfig := d.has(at.key("eks")), d.has(at.key("kubeconfig"))
 	switch {
 	case eks && kubeconfig:
-		d.keyProblem(at, "has both eks and kubeconfig: keep one of them")
+		d.keyProblemf(at, "has both eks and kubeconfig: keep one of them")
 	case !eks && !kubeconfig && d.has(at):
-		d.keyProblem(at, "says neither eks nor kubeconfig: name an EKS cluster, or the secret that holds a kubeconfig")
+		d.keyProblemf(at, "says neither eks nor kubeconfig: name an EKS cluster, or the secret that holds a kubeconfig")
 	}
 	definition := &pipeline.ClusterDefinition{Kubeconfig: c.Kubeconfig}
 	if c.EKS != nil {

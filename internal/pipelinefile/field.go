@@ -113,5 +113,6 @@ func setDefault(v reflect.Value, text string) {
 		for i, word := range words {
 			setDefault(v.Index(i), word)
 		}
+	default: // only these have defaults
 	}
 }

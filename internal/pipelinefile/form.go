@@ -39,11 +39,11 @@ func (t *Duration) decode(d *decoder, n *yaml.Node, at path) {
 	length, err := time.ParseDuration(n.Value)
 	switch {
 	case n.Kind != yaml.ScalarNode || err != nil && n.ShortTag() != tagInt && n.ShortTag() != tagFloat:
-		d.at(n, "%s must be a length of time such as 10s, 5m or 1h30m, not %s", at, describe(n))
+		d.atf(n, "%s must be a length of time such as 10s, 5m or 1h30m, not %s", at, describe(n))
 	case err != nil:
-		d.at(n, "%s must say its unit: write %ss or %sm", at, clip(n.Value), clip(n.Value))
+		d.atf(n, "%s must say its unit: write %ss or %sm", at, clip(n.Value), clip(n.Value))
 	case length <= 0 || length > maxDuration:
-		d.at(n, "%s must be between 1ms and 24h, not %s", at, clip(n.Value))
+		d.atf(n, "%s must be between 1ms and 24h, not %s", at, clip(n.Value))
 	default:
 		*t = Duration(length)
 	}
@@ -68,7 +68,7 @@ func (t *Tool) short(d *decoder, n *yaml.Node, at path) bool {
 	case n.Value == "on" || n.Value == "off":
 		t.Enabled = n.Value == "on"
 	default:
-		d.at(n, "%s must be true, false, or a mapping with args, not %s", at, describe(n))
+		d.atf(n, "%s must be true, false, or a mapping with args, not %s", at, describe(n))
 	}
 	return true
 }
@@ -107,7 +107,7 @@ func (t *triggers) short(d *decoder, n *yaml.Node, at path) bool {
 		case "pull_request":
 			t.PullRequest = new(eventFilter)
 		default:
-			d.at(item, "%s: unknown event %s: %s", at, describe(item), unknown(item.Value, []string{"push", "pull_request"}))
+			d.atf(item, "%s: unknown event %s: %s", at, describe(item), unknown(item.Value, []string{"push", "pull_request"}))
 		}
 	}
 	return true
@@ -121,12 +121,12 @@ func (*triggers) shortSchema() []map[string]any {
 func (s *need) short(d *decoder, n *yaml.Node, at path) bool {
 	switch {
 	case n.Kind == yaml.SequenceNode:
-		d.at(n, "%s must be the id of a stage or {stage: id, optional: true}, not a list", at)
+		d.atf(n, "%s must be the id of a stage or {stage: id, optional: true}, not a list", at)
 		return true
 	case n.Kind != yaml.ScalarNode || isNull(n):
 		return false
 	}
-	d.places[at.key("stage")] = place{nil, n}
+	d.places[at.key("stage")] = pair{nil, n}
 	d.value(n, reflectValue(&s.Stage), fieldsNamed(need{}, "stage"), at)
 	return true
 }

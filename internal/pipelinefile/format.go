@@ -123,7 +123,7 @@ func (d *decoder) format(n *yaml.Node, text, name string, at path) bool {
 	if complaint == "" {
 		return true
 	}
-	d.at(n, "%s: %s %s", at, show(text), complaint)
+	d.atf(n, "%s: %s %s", at, show(text), complaint)
 	return false
 }
 

@@ -23,11 +23,11 @@ func bounded(c *collector, root *yaml.Node) bool {
 	size := counter.count(root, 1)
 	switch {
 	case counter.cycle != nil:
-		c.at(counter.cycle, "the alias *%s contains itself: remove it", clip(counter.cycle.Value))
+		c.atf(counter.cycle, "the alias *%s contains itself: remove it", clip(counter.cycle.Value))
 	case counter.deep != nil:
-		c.at(counter.deep, "this is nested more than %d levels deep: no part of a pipeline file is", maxDepth)
+		c.atf(counter.deep, "this is nested more than %d levels deep: no part of a pipeline file is", maxDepth)
 	case size > maxNodes:
-		c.add(1, 1, "the file has more than %d nodes once its aliases are spelled out: use fewer aliases, or move scripts into files of the repository", maxNodes)
+		c.addf(1, 1, "the file has more than %d nodes once its aliases are spelled out: use fewer aliases, or move scripts into files of the repository", maxNodes)
 	default:
 		return true
 	}
@@ -81,9 +81,10 @@ func rules(c *collector, n *yaml.Node) {
 		scalarRules(c, n)
 	case yaml.MappingNode:
 		duplicateKeys(c, n)
+	default: // lists have no rules of their own; what an alias stands for is looked at where it stands
 	}
 	if tag := n.ShortTag(); n.Kind != yaml.AliasNode && !coreTag(tag) {
-		c.at(n, "the YAML tag %s has no meaning here: remove it", clip(tag))
+		c.atf(n, "the YAML tag %s has no meaning here: remove it", clip(tag))
 	}
 	for _, child := range n.Content {
 		rules(c, child)
@@ -101,7 +102,7 @@ func coreTag(tag string) bool {
 func scalarRules(c *collector, n *yaml.Node) {
 	for _, r := range n.Value {
 		if (r < ' ' && r != '\n' && r != '\t' && r != '\r') || r == 0x7f {
-			c.at(n, "the text holds the control character %U: remove it", r)
+			c.atf(n, "the text holds the control character %U: remove it", r)
 			return
 		}
 	}
@@ -112,11 +113,11 @@ func duplicateKeys(c *collector, n *yaml.Node) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := resolve(n.Content[i])
 		if key.Kind != yaml.ScalarNode {
-			c.at(key, "a key must be text, not %s", describe(key))
+			c.atf(key, "a key must be text, not %s", describe(key))
 			continue
 		}
 		if before, twice := first[key.Value]; twice {
-			c.at(n.Content[i], "the key %s stands here twice, first in line %d: keep one of them", show(key.Value), before.Line)
+			c.atf(n.Content[i], "the key %s stands here twice, first in line %d: keep one of them", show(key.Value), before.Line)
 			continue
 		}
 		first[key.Value] = n.Content[i]
@@ -131,7 +132,7 @@ func resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// pair is a key of a mapping and its value, aliases resolved.
+// pair is a key of a mapping and its value, aliases resolved. An entry of a list has no key.
 type pair struct{ key, value *yaml.Node }
 
 // pairs lists the entries of a mapping, merge keys (<<) spelled out after the mapping's own keys, which win.
@@ -173,7 +174,7 @@ func mergeSources(c *collector, n *yaml.Node) []*yaml.Node {
 	mappings := sources[:0:0]
 	for _, s := range sources {
 		if s.Kind != yaml.MappingNode {
-			c.at(s, "<< merges mappings, not %s: name an anchor of a mapping", describe(s))
+			c.atf(s, "<< merges mappings, not %s: name an anchor of a mapping", describe(s))
 			continue
 		}
 		mappings = append(mappings, s)

@@ -54,7 +54,7 @@ func (d *decoder) settings(k kind, with rawNode, at path) (settings any, canonic
 	}
 	canonical, err := json.Marshal(settings)
 	if err != nil {
-		d.keyProblem(at, "cannot be written as JSON: %s", err)
+		d.keyProblemf(at, "cannot be written as JSON: %s", err)
 	}
 	return settings, canonical
 }
@@ -63,7 +63,7 @@ func (d *decoder) settings(k kind, with rawNode, at path) (settings any, canonic
 func (d *decoder) requireAll(t reflect.Type, at path) {
 	for _, f := range fieldsOf(t) {
 		if f.is("required") {
-			d.keyProblem(at, "is missing: %s needs %s", t.Name(), f.name)
+			d.keyProblemf(at, "is missing: %s needs %s", t.Name(), f.name)
 		}
 	}
 }

@@ -55,7 +55,7 @@ func checkImage(d *decoder, settings any, at path) {
 		return
 	}
 	if image.Push != PushNever && !d.has(at.key("repository")) {
-		d.keyProblem(at, "has no repository: say where the image is pushed to, such as docker.io/acme/app, or write push: never")
+		d.keyProblemf(at, "has no repository: say where the image is pushed to, such as docker.io/acme/app, or write push: never")
 	}
 	if image.Cache == "registry" {
 		image.Cache = CacheLocal

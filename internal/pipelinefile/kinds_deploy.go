@@ -73,11 +73,11 @@ func checkSmoke(d *decoder, settings any, at path) {
 	service, url := d.has(at.key("service")), d.has(at.key("url"))
 	switch {
 	case !service && !url:
-		d.keyProblem(at, "has neither service nor url: say which Kubernetes service or which address to ask")
+		d.keyProblemf(at, "has neither service nor url: say which Kubernetes service or which address to ask")
 	case service && url:
-		d.problem(at.key("url"), "and service exclude each other: keep one of them")
+		d.problemf(at.key("url"), "and service exclude each other: keep one of them")
 	case url && d.has(at.key("port")):
-		d.problem(at.key("port"), "goes with service: write the port into the url")
+		d.problemf(at.key("port"), "goes with service: write the port into the url")
 	}
 	if len(smoke.Checks) == 0 {
 		smoke.Checks = []SmokeCheck{{Method: "GET", Path: "/", Status: []int{200}}}
@@ -95,20 +95,20 @@ func (c *SmokeCheck) decode(d *decoder, n *yaml.Node, at path) {
 	d.value(rest, reflectValue((*plain)(c)), field{}, at)
 	if method != "" {
 		if d.has(at.key("method")) || d.has(at.key("path")) {
-			d.at(n, "%s names its request twice: keep either the short form (get: /path) or method and path", at)
+			d.atf(n, "%s names its request twice: keep either the short form (get: /path) or method and path", at)
 		}
 		c.Method, c.Path = method, target
 	}
 	switch {
 	case n.Kind == yaml.MappingNode && c.Method == "" && c.Path == "" && !d.has(at.key("path")) && !d.has(at.key("method")):
-		d.at(n, "%s has no request: write get: /path, or method and path", at)
+		d.atf(n, "%s has no request: write get: /path, or method and path", at)
 	case c.Method == "" && !d.has(at.key("method")):
 		c.Method = "GET"
 	case c.Path == "" && d.has(at.key("method")) && !d.has(at.key("path")):
-		d.at(n, "%s.path is missing: the path of the request", at)
+		d.atf(n, "%s.path is missing: the path of the request", at)
 	}
 	if c.JSON != nil && d.has(at.key("body")) {
-		d.at(n, "%s has both json and body: keep one of them", at)
+		d.atf(n, "%s has both json and body: keep one of them", at)
 	}
 }
 
@@ -135,7 +135,7 @@ func (d *decoder) requestLine(n *yaml.Node, c *SmokeCheck, at path) *yaml.Node {
 	}
 	if len(seen) > 1 {
 		slices.Sort(seen)
-		d.at(n, "%s has several requests (%s): write one check for each", at, quoteList(seen))
+		d.atf(n, "%s has several requests (%s): write one check for each", at, quoteList(seen))
 	}
 	return rest
 }

@@ -26,7 +26,7 @@ type combination []pipeline.MatrixValue
 
 func (m *matrix) decode(d *decoder, n *yaml.Node, at path) {
 	if n.Kind != yaml.MappingNode {
-		d.at(n, "%s must be a mapping of names to lists of values, not %s", at, describe(n))
+		d.atf(n, "%s must be a mapping of names to lists of values, not %s", at, describe(n))
 		return
 	}
 	for _, p := range pairs(d.collector, n) {
@@ -44,7 +44,7 @@ func (m *matrix) decode(d *decoder, n *yaml.Node, at path) {
 		}
 	}
 	if len(m.axes) == 0 && len(m.include) == 0 {
-		d.at(n, "%s has no values: give it lists of them, such as python: [\"3.12\", \"3.13\"]", at)
+		d.atf(n, "%s has no values: give it lists of them, such as python: [\"3.12\", \"3.13\"]", at)
 	}
 	m.sameVariable(d, n, at)
 }
@@ -62,7 +62,7 @@ func (d *decoder) combinations(n *yaml.Node, at path) []combination {
 	for i, item := range items {
 		below := at.index(i)
 		if item = resolve(item); item.Kind != yaml.MappingNode {
-			d.at(item, "%s must be a mapping of names to single values, not %s", below, describe(item))
+			d.atf(item, "%s must be a mapping of names to single values, not %s", below, describe(item))
 			continue
 		}
 		var c combination
@@ -83,7 +83,7 @@ func (m *matrix) sameVariable(d *decoder, n *yaml.Node, at path) {
 	name := func(name string) {
 		v := "MATRIX_" + variableName(name)
 		if other, taken := variables[v]; taken && other != name {
-			d.at(n, "%s: %s and %s would both be the variable %s: rename one", at, show(other), show(name), clip(v))
+			d.atf(n, "%s: %s and %s would both be the variable %s: rename one", at, show(other), show(name), clip(v))
 		}
 		variables[v] = name
 	}
@@ -210,13 +210,13 @@ func (d *decoder) checkLegs(legs []pipeline.MatrixLeg, at path) {
 		}
 		have[title] = true
 		if len(title) > longestCheckValues {
-			d.problem(at, "makes a check name of more than %d characters: shorten the values of %s", longestCheckValues, show(title))
+			d.problemf(at, "makes a check name of more than %d characters: shorten the values of %s", longestCheckValues, show(title))
 		}
 	}
 	for _, title := range slices.Sorted(maps.Keys(repeated)) {
-		d.problem(at, "has two legs (%s): their checks would have the same name; remove one or give it another value", clip(title))
+		d.problemf(at, "has two legs (%s): their checks would have the same name; remove one or give it another value", clip(title))
 	}
 	if len(legs) == 0 && d.has(at) {
-		d.problem(at, "has no leg left after exclude: remove an exclude, or the stage")
+		d.problemf(at, "has no leg left after exclude: remove an exclude, or the stage")
 	}
 }

@@ -20,11 +20,11 @@ func (d *decoder) needs(stages []pipeline.StageDefinition) {
 			switch {
 			case n.Stage == "": // not text; reported already
 			case n.Stage == s.ID:
-				d.problem(at, "names the stage itself: remove it")
+				d.problemf(at, "names the stage itself: remove it")
 			case !slices.Contains(ids, n.Stage):
-				d.problem(at, "names %s, which is no stage of this file: %s", show(n.Stage), unknown(n.Stage, ids))
+				d.problemf(at, "names %s, which is no stage of this file: %s", show(n.Stage), unknown(n.Stage, ids))
 			case named[n.Stage]:
-				d.problem(at, "repeats %s: name it once", show(n.Stage))
+				d.problemf(at, "repeats %s: name it once", show(n.Stage))
 			}
 			named[n.Stage] = true
 		}
@@ -57,7 +57,7 @@ func (d *decoder) cycles(stages []pipeline.StageDefinition) {
 				continue
 			}
 			if from := slices.Index(walk, n.Stage); from >= 0 {
-				d.problem(d.needPlace(id, i), "closes a circle, in which no stage could ever start: %s; remove one of these needs", circle(walk[from:]))
+				d.problemf(d.needPlace(id, i), "closes a circle, in which no stage could ever start: %s; remove one of these needs", circle(walk[from:]))
 				continue
 			}
 			if _, exists := byID[n.Stage]; exists {
@@ -108,11 +108,11 @@ func (d *decoder) imageUses(stages []pipeline.StageDefinition) {
 	for _, use := range d.images {
 		switch {
 		case len(builders) == 0:
-			d.problem(use.at, "names %s, but no stage of this file builds an image: add one that uses image", show(use.builder))
+			d.problemf(use.at, "names %s, but no stage of this file builds an image: add one that uses image", show(use.builder))
 		case !slices.Contains(builders, use.builder):
-			d.problem(use.at, "names %s, which is no stage that uses image: %s", show(use.builder), unknown(use.builder, builders))
+			d.problemf(use.at, "names %s, which is no stage that uses image: %s", show(use.builder), unknown(use.builder, builders))
 		case !reaches(byID, use.user, use.builder):
-			d.problem(use.at, "uses the image of %s, but %s does not come after it: add %s to its needs", use.builder, use.user, use.builder)
+			d.problemf(use.at, "uses the image of %s, but %s does not come after it: add %s to its needs", use.builder, use.user, use.builder)
 		}
 	}
 }

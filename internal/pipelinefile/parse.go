@@ -26,13 +26,13 @@ func ParseOrganisation(name string, data []byte) (pipeline.Definition, error) {
 }
 
 func parse(name string, data []byte, organisation bool) (pipeline.Definition, error) {
-	d := &decoder{collector: &collector{file: name}, places: make(map[path]place)}
+	d := &decoder{collector: &collector{file: name}, places: make(map[path]pair)}
 	root, ok := readDocument(d.collector, data)
 	if !ok {
 		return pipeline.Definition{}, d.err()
 	}
 	if root.Kind != yaml.MappingNode {
-		d.at(root, "a pipeline file is a mapping with the keys name, on, stages, environments and notify, not %s", describe(root))
+		d.atf(root, "a pipeline file is a mapping with the keys name, on, stages, environments and notify, not %s", describe(root))
 		return pipeline.Definition{}, d.err()
 	}
 	var f file
@@ -45,7 +45,7 @@ func parse(name string, data []byte, organisation bool) (pipeline.Definition, er
 	}
 	switch {
 	case len(f.Stages) > maxStages:
-		d.keyProblem("stages", "has %d stages; at most %d fit in one pipeline", len(f.Stages), maxStages)
+		d.keyProblemf("stages", "has %d stages; at most %d fit in one pipeline", len(f.Stages), maxStages)
 	case len(f.Stages) > 0:
 		definition.Stages = d.stages(f)
 	case !organisation:
@@ -59,11 +59,11 @@ func parse(name string, data []byte, organisation bool) (pipeline.Definition, er
 
 func (d *decoder) noStages(root *yaml.Node) {
 	if !d.has("stages") {
-		d.at(root, "the file has no stages: write at least one under stages, or delete the file to have the stages inferred")
+		d.atf(root, "the file has no stages: write at least one under stages, or delete the file to have the stages inferred")
 		return
 	}
 	if value := d.places["stages"].value; value.Kind == yaml.MappingNode && len(value.Content) == 0 {
-		d.keyProblem("stages", "has no stages: write at least one, or delete the file to have the stages inferred")
+		d.keyProblemf("stages", "has no stages: write at least one, or delete the file to have the stages inferred")
 	}
 }
 

@@ -18,15 +18,15 @@ type collector struct {
 	seen map[pipeline.Problem]bool
 }
 
-func (c *collector) add(line, column int, format string, args ...any) {
+func (c *collector) addf(line, column int, format string, args ...any) {
 	if c.seen == nil {
 		c.seen = make(map[pipeline.Problem]bool)
 	}
 	c.seen[pipeline.Problem{File: c.file, Line: line, Column: column, Message: fmt.Sprintf(format, args...)}] = true
 }
 
-func (c *collector) at(n *yaml.Node, format string, args ...any) {
-	c.add(n.Line, n.Column, format, args...)
+func (c *collector) atf(n *yaml.Node, format string, args ...any) {
+	c.addf(n.Line, n.Column, format, args...)
 }
 
 // err is nil, or a *pipeline.InvalidDefinitionError in the order of the file.
@@ -86,7 +86,12 @@ func describe(n *yaml.Node) string {
 		return "a mapping"
 	case yaml.SequenceNode:
 		return "a list"
+	default:
+		return describeScalar(n)
 	}
+}
+
+func describeScalar(n *yaml.Node) string {
 	switch n.ShortTag() {
 	case tagInt, tagFloat:
 		return "the number " + strings.Trim(show(n.Value), `"`)

@@ -30,6 +30,7 @@ func (d *decoder) scalar(n *yaml.Node, into reflect.Value, f field, at path) {
 		if number, ok := d.number(n, at); ok && d.inBounds(n, number, f, at) {
 			into.SetFloat(number)
 		}
+	default: // settings types have no other kinds
 	}
 }
 
@@ -39,7 +40,7 @@ func (d *decoder) text(n *yaml.Node, f field, at path) (string, bool) {
 	tag := n.ShortTag()
 	switch {
 	case n.Kind != yaml.ScalarNode:
-		d.at(n, "%s must be text, not %s", at, describe(n))
+		d.atf(n, "%s must be text, not %s", at, describe(n))
 		return "", false
 	case tag == tagNull && f.is("null"):
 		return "", true
@@ -47,16 +48,16 @@ func (d *decoder) text(n *yaml.Node, f field, at path) (string, bool) {
 		return "", false
 	case tag == tagString, tag == tagTimestamp, tag == tagMerge:
 	case !f.is("scalar"):
-		d.at(n, "%s must be text, not %s: put it in quotes, %q", at, describe(n), clip(n.Value))
+		d.atf(n, "%s must be text, not %s: put it in quotes, %q", at, describe(n), clip(n.Value))
 		return "", false
 	}
 	text := n.Value
 	if text == "" && !f.is("empty") {
-		d.at(n, "%s must not be empty: give it a value, or remove the key", at)
+		d.atf(n, "%s must not be empty: give it a value, or remove the key", at)
 		return "", false
 	}
 	if len(f.enum) > 0 && !slices.Contains(f.enum, text) {
-		d.at(n, "%s must be one of %s, not %s%s", at, quoteList(f.enum), show(text), meant(text, f.enum))
+		d.atf(n, "%s must be one of %s, not %s%s", at, quoteList(f.enum), show(text), meant(text, f.enum))
 		return "", false
 	}
 	if f.format != "condition" && !f.is("expression") && !d.noExpression(n, at) {
@@ -80,19 +81,28 @@ func (d *decoder) noExpression(n *yaml.Node, at path) bool {
 	if found == nil {
 		return true
 	}
-	remedy := map[string]string{
-		"matrix":  "commands have the value in $MATRIX_<NAME>",
-		"secrets": "list the name under secrets; commands have the value in the variable of that name",
-		"github":  "commands have $SLIPWAY_SHA, $SLIPWAY_BRANCH, $SLIPWAY_EVENT and their kin",
-		"env":     "commands have the variable itself",
-		"needs":   "outputs of earlier stages are in $SLIPWAY_OUTPUT_<STAGE>_<KEY>",
-		"steps":   "commands of one stage share one shell",
-	}[found[1]]
-	if remedy == "" {
-		remedy = "write the value itself"
-	}
-	d.at(n, "%s holds %s, an expression of GitHub Actions that is not replaced here: %s", at, show(found[0]), remedy)
+	d.atf(n, "%s holds %s, an expression of GitHub Actions that is not replaced here: %s", at, show(found[0]), insteadOf(found[1]))
 	return false
+}
+
+// insteadOf says where commands find what a context of GitHub Actions holds.
+func insteadOf(context string) string {
+	switch context {
+	case "matrix":
+		return "commands have the value in $MATRIX_<NAME>"
+	case "secrets":
+		return "list the name under secrets; commands have the value in the variable of that name"
+	case "github":
+		return "commands have $SLIPWAY_SHA, $SLIPWAY_BRANCH, $SLIPWAY_EVENT and their kin"
+	case "env":
+		return "commands have the variable itself"
+	case "needs":
+		return "outputs of earlier stages are in $SLIPWAY_OUTPUT_<STAGE>_<KEY>"
+	case "steps":
+		return "the commands of a stage share one shell"
+	default:
+		return "write the value itself"
+	}
 }
 
 func (d *decoder) truth(n *yaml.Node, at path) (value, ok bool) {
@@ -113,14 +123,14 @@ func (d *decoder) truth(n *yaml.Node, at path) (value, ok bool) {
 	case "true", "false":
 		remedy = ": remove the quotes"
 	}
-	d.at(n, "%s must be true or false, not %s%s", at, describe(n), remedy)
+	d.atf(n, "%s must be true or false, not %s%s", at, describe(n), remedy)
 	return false, false
 }
 
 func (d *decoder) integer(n *yaml.Node, at path) (int64, bool) {
 	var number int64
 	if n.Kind != yaml.ScalarNode || n.ShortTag() != tagInt || n.Decode(&number) != nil {
-		d.at(n, "%s must be a whole number, not %s%s", at, describe(n), unquote(n))
+		d.atf(n, "%s must be a whole number, not %s%s", at, describe(n), unquote(n))
 		return 0, false
 	}
 	return number, true
@@ -130,7 +140,7 @@ func (d *decoder) number(n *yaml.Node, at path) (float64, bool) {
 	var number float64
 	tag := n.ShortTag()
 	if n.Kind != yaml.ScalarNode || tag != tagInt && tag != tagFloat || n.Decode(&number) != nil || math.IsNaN(number) {
-		d.at(n, "%s must be a number, not %s%s", at, describe(n), unquote(n))
+		d.atf(n, "%s must be a number, not %s%s", at, describe(n), unquote(n))
 		return 0, false
 	}
 	return number, true
@@ -150,9 +160,9 @@ func (d *decoder) inBounds(n *yaml.Node, number float64, f field, at path) bool 
 	plain := func(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
 	switch {
 	case f.min != nil && f.max != nil && (number < *f.min || number > *f.max):
-		d.at(n, "%s must be between %s and %s, not %s", at, plain(*f.min), plain(*f.max), clip(n.Value))
+		d.atf(n, "%s must be between %s and %s, not %s", at, plain(*f.min), plain(*f.max), clip(n.Value))
 	case f.min != nil && number < *f.min:
-		d.at(n, "%s must be at least %s, not %s", at, plain(*f.min), clip(n.Value))
+		d.atf(n, "%s must be at least %s, not %s", at, plain(*f.min), clip(n.Value))
 	default:
 		return true
 	}
@@ -179,7 +189,7 @@ func (d *decoder) jsonNumber(n *yaml.Node, at path) (any, bool) {
 	}
 	number, ok := d.number(n, at)
 	if ok && math.IsInf(number, 0) {
-		d.at(n, "%s must be a finite number", at)
+		d.atf(n, "%s must be a finite number", at)
 		return nil, false
 	}
 	return number, ok

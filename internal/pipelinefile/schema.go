@@ -135,7 +135,12 @@ func scalarSchema(kind reflect.Kind, f field) map[string]any {
 		return withBounds(map[string]any{"type": "integer"}, f)
 	case reflect.Float64:
 		return withBounds(map[string]any{"type": "number"}, f)
+	default:
+		return textSchema(f)
 	}
+}
+
+func textSchema(f field) map[string]any {
 	schema := map[string]any{"type": "string"}
 	if len(f.enum) > 0 {
 		return map[string]any{"enum": f.enum}
@@ -179,6 +184,7 @@ func defaultValue(f field) any {
 		if number, err := strconv.ParseFloat(f.fallback, 64); err == nil {
 			return number
 		}
+	default:
 	}
 	return f.fallback
 }

@@ -38,11 +38,11 @@ func (d *decoder) distinctStages(stages entries[stage]) {
 	for _, s := range stages {
 		at := path("stages").key(s.Key)
 		if strings.EqualFold(s.Key, reservedStage) {
-			d.keyProblem(at, "cannot be used: slipway is the name of the check that shows problems of this file; choose another id")
+			d.keyProblemf(at, "cannot be used: slipway is the name of the check that shows problems of this file; choose another id")
 		}
 		v := variableName(s.Key)
 		if other, taken := variables[v]; taken && other != s.Key {
-			d.keyProblem(at, "and %s would share the variables SLIPWAY_OUTPUT_%s_…: rename one of them", clip(other), clip(v))
+			d.keyProblemf(at, "and %s would share the variables SLIPWAY_OUTPUT_%s_…: rename one of them", clip(other), clip(v))
 		}
 		variables[v] = s.Key
 	}
@@ -53,7 +53,7 @@ func (d *decoder) countLegs(stages entries[stage]) {
 	for _, s := range stages {
 		total += s.Value.Matrix.size()
 		if at := path("stages").key(s.Key).key("matrix"); total > maxLegs && d.has(at) {
-			d.keyProblem(at, "brings the file to more than %d matrix legs: shorten its lists", maxLegs)
+			d.keyProblemf(at, "brings the file to more than %d matrix legs: shorten its lists", maxLegs)
 			return
 		}
 	}
@@ -82,7 +82,7 @@ func (d *decoder) stage(id string, s stage, environments entries[environment]) p
 	d.declared(s.Environment, environments, at.key("environment"))
 	for _, name := range s.Secrets {
 		if _, both := s.Env[name]; both {
-			d.problem(at.key("env").key(name), "is also a secret of this stage: keep one of them")
+			d.problemf(at.key("env").key(name), "is also a secret of this stage: keep one of them")
 		}
 	}
 	return definition
@@ -95,13 +95,13 @@ func (d *decoder) kindOf(definition *pipeline.StageDefinition, s stage, at path)
 	case d.places[at].value.Kind != yaml.MappingNode: // reported already
 		return
 	case !uses && !run:
-		d.keyProblem(at, "says neither what it uses nor what to run: write uses with a kind of stage, or run with shell commands")
+		d.keyProblemf(at, "says neither what it uses nor what to run: write uses with a kind of stage, or run with shell commands")
 	case uses && run:
-		d.keyProblem(at.key("run"), "and uses exclude each other: put the commands into a stage of their own")
+		d.keyProblemf(at.key("run"), "and uses exclude each other: put the commands into a stage of their own")
 	case run:
 		definition.Uses = usesRun
 		if d.has(at.key("with")) {
-			d.keyProblem(at.key("with"), "goes with uses; commands get their settings through env")
+			d.keyProblemf(at.key("with"), "goes with uses; commands get their settings through env")
 		}
 		return
 	}
@@ -120,7 +120,7 @@ func (d *decoder) kindOf(definition *pipeline.StageDefinition, s stage, at path)
 		}
 	}
 	if uses && d.has(at.key("reports")) {
-		d.keyProblem(at.key("reports"), "goes with run; a stage with uses reads its own reports")
+		d.keyProblemf(at.key("reports"), "goes with run; a stage with uses reads its own reports")
 	}
 }
 
@@ -136,10 +136,10 @@ func (d *decoder) declared(name string, environments entries[environment], at pa
 		return
 	}
 	if len(known) == 0 {
-		d.problem(at, "names %s, but the file has no environments: declare it under environments", show(name))
+		d.problemf(at, "names %s, but the file has no environments: declare it under environments", show(name))
 		return
 	}
-	d.problem(at, "names %s, which is not under environments: %s", show(name), unknown(name, known))
+	d.problemf(at, "names %s, which is not under environments: %s", show(name), unknown(name, known))
 }
 
 func needDefinitions(needs []need) []pipeline.Need {
