@@ -19,7 +19,7 @@ import (
 const uncoveredNotices = 30
 
 // tell turns the outcome into sections, findings, outputs and artifacts.
-func (a *attempt) tell(ctx context.Context, result *outcome) error {
+func (a *attempt) tell(ctx context.Context, result *outcome) {
 	if result.reported {
 		a.tellTests(result.tests)
 	}
@@ -31,7 +31,7 @@ func (a *attempt) tell(ctx context.Context, result *outcome) error {
 	}
 	a.s.Section(pipeline.Section{Title: "Environment", Folded: true, Text: fmt.Sprintf("Python %s, %s.",
 		a.env.Interpreter.Version, report.Count(a.env.Packages, "package"))})
-	return a.keep()
+	a.keep()
 }
 
 func (a *attempt) tellTests(tests report.Tests) {
@@ -69,8 +69,9 @@ func (a *attempt) tellCoverage(ctx context.Context, result *outcome) {
 	}
 }
 
-// keep hands over the reports as artifacts, those that were written.
-func (a *attempt) keep() error {
+// keep hands over the reports as artifacts, those that were written. One that cannot be kept is told, no more: the tests
+// have run and their verdict stands.
+func (a *attempt) keep() {
 	for _, name := range []string{junitFile, coverageFile} {
 		path := filepath.Join(a.s.Scratch(), name)
 		info, err := os.Lstat(path)
@@ -78,10 +79,12 @@ func (a *attempt) keep() error {
 			continue
 		}
 		if err := a.s.Artifact(name, path); err != nil {
-			return fmt.Errorf("keep %s: %w", name, err)
+			a.s.Log(err.Error())
 		}
 	}
-	return a.keepHTML()
+	if err := a.keepHTML(); err != nil {
+		a.s.Log(err.Error())
+	}
 }
 
 func (a *attempt) keepHTML() error {
