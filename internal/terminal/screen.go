@@ -9,10 +9,12 @@ import (
 	"github.com/slipwayhq/slipway/internal/display"
 )
 
-// Control sequences (ECMA-48) and the two private ones every terminal knows for the cursor.
+// Control sequences: those of ECMA-48, and DEC's for the cursor and for folding lines, which every terminal knows.
 const (
 	hideCursor = "\x1b[?25l"
 	showCursor = "\x1b[?25h"
+	noWrap     = "\x1b[?7l"
+	wrap       = "\x1b[?7h"
 	clearLine  = "\x1b[K"
 	clearBelow = "\x1b[J"
 )
@@ -41,9 +43,10 @@ func (s *screen) show(lines, live []string, columns int, last bool) error {
 	if len(s.live) > 0 {
 		out.WriteString("\r")
 	}
-	for _, line := range slices.Concat(lines, live) {
+	for _, line := range lines {
 		out.WriteString(line + clearLine + "\r\n")
 	}
+	drawBlock(&out, live)
 	if len(s.live) > 0 {
 		out.WriteString(clearBelow)
 	}
@@ -57,6 +60,20 @@ func (s *screen) show(lines, live []string, columns int, last bool) error {
 	}
 	_, err := s.w.Write(out.Bytes())
 	return err
+}
+
+// drawBlock writes the block's lines, each on a row of its own whatever happens. Some terminals (tmux) fold what is on
+// the screen to a new width a moment before they tell us of it; a picture drawn in between would be folded too, and the
+// next one would begin too low. Drawn without folding it leaves the block's top where rows will look for it.
+func drawBlock(out *bytes.Buffer, live []string) {
+	if len(live) == 0 {
+		return
+	}
+	out.WriteString(noWrap)
+	for _, line := range live {
+		out.WriteString(line + clearLine + "\r\n")
+	}
+	out.WriteString(wrap)
 }
 
 // rows is how many rows the block takes now: in a window that became narrower its lines were folded.

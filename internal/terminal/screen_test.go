@@ -53,7 +53,7 @@ func (e *emulator) control(sequence string) {
 		e.line()
 		e.lines = e.lines[:e.row+1]
 		e.lines[e.row] = e.lines[e.row][:min(e.column, len(e.lines[e.row]))]
-	case final == 'm':
+	case final == 'm', sequence == noWrap, sequence == wrap:
 	default:
 		e.t.Errorf("unknown control sequence %q", sequence)
 	}
