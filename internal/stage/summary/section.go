@@ -1,0 +1,191 @@
+package summary
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/slipwayhq/slipway/internal/pipeline"
+)
+
+const shownArtifacts = 100
+
+func runSection(run pipeline.Run, stages []pipeline.StageRun, now time.Time) pipeline.Section {
+	t := run.Trigger
+	table := pipeline.Table{Columns: []pipeline.Column{{Name: "Run"}, {Name: fmt.Sprintf("#%d of %s", run.Number, line(t.Repository.FullName()))}}}
+	add := func(name, value string) {
+		if value = line(value); value != "" {
+			table.Rows = append(table.Rows, []string{name, value})
+		}
+	}
+	add("Pipeline", run.Name)
+	add("Commit", strings.TrimSpace(t.SHA+" "+t.Title))
+	add("Branch", t.Branch)
+	if t.PullRequest > 0 {
+		add("Pull request", fmt.Sprintf("#%d into %s", t.PullRequest, t.Base))
+	}
+	add("Event", string(t.Event))
+	add("Environment", strings.Join(environments(stages), ", "))
+	for _, image := range outputs(stages, "image") {
+		add("Image", image)
+	}
+	for _, digest := range outputs(stages, "digest") {
+		add("Digest", digest)
+	}
+	for _, address := range outputs(stages, "url") {
+		add("URL", address)
+	}
+	add("Started by", t.Actor)
+	add("Started", moment(run.StartedAt))
+	add("Took", duration(total(run, now)))
+	if run.Reason != "" {
+		add("Cancelled", run.Reason)
+	}
+	return pipeline.Section{Title: "Run", Table: &table}
+}
+
+// environments are those the run entered; a skipped stage entered none.
+func environments(stages []pipeline.StageRun) []string {
+	var found []string
+	for _, s := range stages {
+		if name := s.Spec.Environment; name != "" && s.Status != pipeline.StatusSkipped && !slices.Contains(found, name) {
+			found = append(found, name)
+		}
+	}
+	return found
+}
+
+// outputs are the different values that stages told under a name.
+func outputs(stages []pipeline.StageRun, name string) []string {
+	var found []string
+	for _, s := range stages {
+		for _, key := range slices.Sorted(maps.Keys(s.Result.Outputs)) {
+			if value := s.Result.Outputs[key]; key == name && value != "" && !slices.Contains(found, value) {
+				found = append(found, value)
+			}
+		}
+	}
+	return found
+}
+
+func stagesSection(stages []pipeline.StageRun, now time.Time) pipeline.Section {
+	table := pipeline.Table{Columns: []pipeline.Column{{Name: "Stage"}, {Name: "Result"}, {Name: "Duration", Right: true}, {Name: "What it said"}}}
+	for _, s := range stages {
+		table.Rows = append(table.Rows, []string{line(s.Spec.Key), word(s), took(s, now), said(s)})
+	}
+	return pipeline.Section{Title: "Stages", Table: &table}
+}
+
+func word(s pipeline.StageRun) string {
+	words := map[pipeline.Status]string{
+		pipeline.StatusQueued: "queued", pipeline.StatusReady: "starting", pipeline.StatusWaiting: "waiting for a person",
+		pipeline.StatusRunning: "running", pipeline.StatusSuccess: "passed", pipeline.StatusFailure: "failed",
+		pipeline.StatusNeutral: "neutral", pipeline.StatusSkipped: "skipped", pipeline.StatusCancelled: "cancelled",
+		pipeline.StatusTimedOut: "timed out",
+	}
+	if words[s.Status] == "" {
+		return line(string(s.Status))
+	}
+	return words[s.Status]
+}
+
+func took(s pipeline.StageRun, now time.Time) string {
+	if s.Reused != nil {
+		return duration(s.Reused.Duration)
+	}
+	if s.StartedAt.IsZero() {
+		return "–"
+	}
+	return duration(s.Duration(now))
+}
+
+// said is the stage's own line, and what is special about this attempt.
+func said(s pipeline.StageRun) string {
+	text := line(s.Result.Verdict.Title)
+	if text == "" {
+		text = line(s.Reason)
+	}
+	var notes []string
+	if s.Reused != nil {
+		notes = append(notes, fmt.Sprintf("reused from run #%d", s.Reused.RunNumber))
+	}
+	if s.Attempt > 1 {
+		notes = append(notes, fmt.Sprintf("attempt %d", s.Attempt))
+	}
+	if len(notes) > 0 {
+		text = strings.TrimSpace(text + " (" + strings.Join(notes, ", ") + ")")
+	}
+	return text
+}
+
+// causesSection tells for each stage that did not end well what it gave as the cause.
+func causesSection(stages []pipeline.StageRun) (pipeline.Section, bool) {
+	var causes []string
+	for _, s := range stages {
+		cause := s.Result.Verdict.Cause
+		if s.Result.Diagnosis != nil && s.Result.Diagnosis.Cause != "" {
+			cause = s.Result.Diagnosis.Cause
+		}
+		bad := s.Status == pipeline.StatusFailure || s.Status == pipeline.StatusTimedOut || s.Status == pipeline.StatusNeutral
+		if bad && cause != "" {
+			causes = append(causes, line(s.Spec.Key)+": "+line(cause))
+		}
+	}
+	return pipeline.Section{Title: "What happened", Text: strings.Join(causes, "\n\n")}, len(causes) > 0
+}
+
+func artifactsSection(stages []pipeline.StageRun) (pipeline.Section, bool) {
+	table := pipeline.Table{Columns: []pipeline.Column{{Name: "Stage"}, {Name: "File"}, {Name: "Size", Right: true}}}
+	n := 0
+	for _, s := range stages {
+		for _, a := range s.Result.Artifacts {
+			if n++; n <= shownArtifacts {
+				table.Rows = append(table.Rows, []string{line(s.Spec.Key), line(a.Name), size(a.Bytes)})
+			}
+		}
+	}
+	section := pipeline.Section{Title: "Artifacts", Table: &table, Folded: true}
+	if n > shownArtifacts {
+		section.Text = fmt.Sprintf("The first %d of %d.", shownArtifacts, n)
+	}
+	return section, n > 0
+}
+
+func size(n int64) string {
+	switch {
+	case n >= 1_000_000:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	case n >= 1000:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
+func duration(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return "0s"
+	case d < time.Second:
+		return "<1s"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm %ds", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return fmt.Sprintf("%dh %dm", int(d.Hours()), int(d.Minutes())%60)
+}
+
+// line makes any text one line: names, titles and reasons come from other people.
+func line(text string) string {
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+}
