@@ -8,10 +8,13 @@ import (
 // handler divides requests among the API, git and the pages.
 func (g *GitHub) handler() http.Handler {
 	api := g.faults.wrap(g, g.apiHandler())
+	graphql := g.faults.wrap(g, http.HandlerFunc(g.serveGraphQL))
 	git := g.faults.wrap(g, http.HandlerFunc(g.serveGit))
 	pages := g.pageHandler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
+		case r.URL.Path == "/api/graphql" && r.Method == http.MethodPost:
+			graphql.ServeHTTP(w, r)
 		case strings.HasPrefix(r.URL.Path, "/api/"):
 			api.ServeHTTP(w, r)
 		case isGitPath(r.URL.Path):
