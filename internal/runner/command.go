@@ -22,10 +22,7 @@ func (s *session) Command(ctx context.Context, c Command) (Exit, error) {
 	if c.Dir != "" && !filepath.IsLocal(c.Dir) {
 		return Exit{}, &Failure{"A folder outside the checkout", fmt.Sprintf("The stage wants to work in %q, which is outside the checkout.", c.Dir)}
 	}
-	files, err := s.newCommandFiles()
-	if err != nil {
-		return Exit{}, err
-	}
+	files := s.newCommandFiles()
 	env, err := s.environment(c, files)
 	if err != nil {
 		return Exit{}, err

@@ -23,22 +23,13 @@ var outputName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,99}$`)
 // commandFiles are where a command tells its outputs and its summary.
 type commandFiles struct{ output, summary string }
 
-// newCommandFiles makes empty ones for the next command.
-func (s *session) newCommandFiles() (commandFiles, error) {
+// newCommandFiles names them for the next command. They exist once it writes to them.
+func (s *session) newCommandFiles() commandFiles {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.commands++
-	dir := filepath.Join(s.scratch, "command", strconv.Itoa(s.commands))
-	s.mu.Unlock()
-	files := commandFiles{output: filepath.Join(dir, "output"), summary: filepath.Join(dir, "summary")}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return files, fmt.Errorf("make a folder for the command: %w", err)
-	}
-	for _, file := range []string{files.output, files.summary} {
-		if err := os.WriteFile(file, nil, 0o600); err != nil {
-			return files, fmt.Errorf("make a file for the command: %w", err)
-		}
-	}
-	return files, nil
+	prefix := filepath.Join(s.scratch, "command", strconv.Itoa(s.commands))
+	return commandFiles{output: prefix + ".output", summary: prefix + ".summary"}
 }
 
 // collect reads what the command told. What it did to the files is its own affair: a link or a missing one tells nothing.

@@ -120,6 +120,11 @@ func (k *keeper) reserve(name string, size int64) (string, error) {
 	if k.left < size || len(k.names) >= maxArtifacts {
 		return "", errArtifactsFull
 	}
+	if len(k.names) == 0 {
+		if err := os.MkdirAll(k.to, 0o700); err != nil {
+			return "", err
+		}
+	}
 	k.left -= size
 	k.names[name] = true
 	return filepath.Join(k.to, strconv.Itoa(len(k.names))), nil

@@ -136,7 +136,10 @@ func (j *job) open() error {
 	if err != nil {
 		return fmt.Errorf("write the runner's state: %w", err)
 	}
-	if err := os.WriteFile(j.folder.path(StateFile), state, 0o600); err != nil {
+	if err := j.lock.Truncate(0); err != nil {
+		return fmt.Errorf("write the runner's state: %w", err)
+	}
+	if _, err := j.lock.WriteAt(state, 0); err != nil {
 		return fmt.Errorf("write the runner's state: %w", err)
 	}
 	j.events, err = os.OpenFile(j.folder.path(EventsFile), os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o600)

@@ -69,12 +69,10 @@ const (
 	OptionsFile = "options.json"
 	// CancelFile holds the reason of a cancel; SIGTERM makes the runner look.
 	CancelFile = "cancel"
-	// LockFile is locked (flock) as long as the runner lives.
+	// LockFile is locked (flock) as long as the runner lives, and holds a State.
 	LockFile = "lock"
 	// EventsFile holds a pipeline.StageEvent a line. It exists once the runner has begun.
-	EventsFile = "events.ndjson"
-	// StateFile holds a State.
-	StateFile    = "runner.json"
+	EventsFile   = "events.ndjson"
 	artifactsDir = "artifacts"
 	scratchDir   = "scratch"
 )

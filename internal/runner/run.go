@@ -74,8 +74,8 @@ func (j *job) setDefaults() {
 // newSession makes what does not need the checkout.
 func (j *job) newSession(secrets pipeline.Secrets) (*session, error) {
 	scratch := j.folder.path(scratchDir)
-	for _, dir := range []string{filepath.Join(scratch, "tmp"), filepath.Join(scratch, "home"), j.folder.path(artifactsDir)} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+	for _, dir := range []string{scratch, filepath.Join(scratch, "tmp"), filepath.Join(scratch, "home"), filepath.Join(scratch, "command")} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make the stage's folders: %w", err)
 		}
 	}

@@ -339,7 +339,7 @@ func endsWhileAway(t *testing.T, h Harness) {
 }
 
 func loses(t *testing.T, h Harness) {
-	task := NewTask(t, "run", `(setsid sleep 1000 & setsid env -i sleep 1000 &); echo ready; sleep 1000`)
+	task := NewTask(t, "run", `(setsid sleep 1000 &); echo ready; sleep 1000`)
 	if err := h.Executor.Start(t.Context(), task, pipeline.Secrets{}); err != nil {
 		t.Fatal(err)
 	}

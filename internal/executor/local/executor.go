@@ -4,7 +4,6 @@ package local
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -249,12 +248,4 @@ func writeWhole(file string, content []byte) error {
 		return err
 	}
 	return os.Rename(temporary, file)
-}
-
-func writeJSON(file string, value any) error {
-	content, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	return writeWhole(file, content)
 }

@@ -47,7 +47,7 @@ func newExecutor(t *testing.T, options local.Options) *local.Executor {
 
 func runnerPID(t *testing.T, options local.Options, id string) int {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join(options.Dir, id, runner.StateFile))
+	content, err := os.ReadFile(filepath.Join(options.Dir, id, runner.LockFile))
 	if err != nil {
 		t.Fatal(err)
 	}

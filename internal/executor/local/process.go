@@ -98,7 +98,7 @@ func (t *task) process() (*process, error) {
 
 func (t *task) state() (runner.State, error) {
 	var state runner.State
-	content, err := os.ReadFile(t.path(runner.StateFile))
+	content, err := os.ReadFile(t.path(runner.LockFile))
 	if err != nil {
 		return state, fmt.Errorf("read the state of the runner of %s: %w", t.id, err)
 	}

@@ -54,13 +54,21 @@ func (e *Executor) makeFolder(t *task, spec pipeline.Task) error {
 	if err := os.Mkdir(unfinished, 0o700); err != nil {
 		return err
 	}
-	if err := writeJSON(filepath.Join(unfinished, runner.TaskFile), spec); err != nil {
+	if err := writeNew(filepath.Join(unfinished, runner.TaskFile), spec); err != nil {
 		return err
 	}
-	if err := writeJSON(filepath.Join(unfinished, runner.OptionsFile), e.options.Runner); err != nil {
+	if err := writeNew(filepath.Join(unfinished, runner.OptionsFile), e.options.Runner); err != nil {
 		return err
 	}
 	return os.Rename(unfinished, t.folder)
+}
+
+func writeNew(file string, value any) error {
+	content, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, content, 0o600)
 }
 
 // launch starts a runner that is nobody's child for long: in a session of its own, so that neither the bot's terminal nor

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,20 +21,10 @@ import (
 // owners, initdb refuses), and no repository should get used to it.
 const insideID = 1000
 
-// etc are the parts of /etc that tools need and that hold nothing secret. Globs.
-var etc = []string{ //nolint:gochecknoglobals // a constant list; Go has no constant slices
-	"alternatives", "ssl/certs", "ssl/openssl.cnf", "ssl/cert.pem", "ca-certificates", "ca-certificates.conf", "pki/tls/certs",
-	"pki/tls/cert.pem", "pki/ca-trust", "crypto-policies", "nsswitch.conf", "resolv.conf", "hosts", "host.conf", "gai.conf",
-	"protocols", "services", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "timezone", "mime.types", "magic", "os-release",
-	"debian_version", "lsb-release", "gitconfig", "bash.bashrc", "profile", "profile.d", "inputrc", "terminfo", "fonts",
-	"locale.alias", "locale.conf", "pip.conf", "java-*", "maven", "perl", "php", "python*", "ruby*",
-}
-
-// kernel are files of /proc through which root, even without capabilities, changes the machine or reads its memory:
-// their permission bits speak of root itself, whatever the namespace. Bubblewrap leaves /proc/sys writable to root.
-var kernel = struct{ readOnly, masked []string }{ //nolint:gochecknoglobals // a constant list; Go has no constant slices
-	readOnly: []string{"/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs"},
-	masked:   []string{"/proc/kcore", "/proc/keys", "/proc/kmsg", "/proc/mtrr", "/proc/latency_stats", "/proc/timer_list", "/proc/sched_debug"},
+// kernel are parts of /proc through which root, even without capabilities, changes the machine: their permission bits
+// speak of root itself, whatever the namespace. Bubblewrap leaves them writable.
+var kernel = []string{ //nolint:gochecknoglobals // a constant list; Go has no constant slices
+	"/proc/sys", "/proc/sysrq-trigger", "/proc/fs", "/proc/scsi", "/proc/acpi", "/proc/driver",
 }
 
 // baseArguments is everything but what differs between two commands of a stage.
@@ -44,24 +34,19 @@ func baseArguments(policy Policy) []string {
 		// No namespaces within: they would hand the kernel's whole privileged surface to the command.
 		"--disable-userns", "--cap-drop", "ALL", "--new-session", "--die-with-parent", "--clearenv",
 	}
-	if os.Getuid() == 0 {
-		id := strconv.Itoa(insideID)
-		args = append(args, "--uid", id, "--gid", id)
-	}
 	if policy.Network == NetworkIsolated {
 		args = append(args, "--unshare-net")
 	}
 	args = append(args, "--proc", "/proc", "--dev", "/dev")
-	for _, path := range kernel.readOnly {
-		args = append(args, "--ro-bind-try", path, path)
-	}
-	for _, path := range kernel.masked {
-		if _, err := os.Lstat(path); err == nil {
-			args = append(args, "--ro-bind", "/dev/null", path)
+	if os.Getuid() == 0 {
+		id := strconv.Itoa(insideID)
+		args = append(args, "--uid", id, "--gid", id)
+		for _, path := range kernel {
+			args = append(args, "--ro-bind-try", path, path)
 		}
 	}
 	args = append(args,
-		"--bind", tmpOf(policy), "/tmp", "--bind", tmpOf(policy), "/var/tmp",
+		"--bind", filepath.Join(policy.Scratch, "tmp"), "/tmp", "--dir", "/var", "--symlink", "/tmp", "/var/tmp",
 		"--dir", "/run/lock", "--symlink", "/run", "/var/run")
 	shown, roots := systemRoots()
 	args = append(args, shown...)
@@ -72,9 +57,7 @@ func baseArguments(policy Policy) []string {
 	return append(args, hidden(policy, roots)...)
 }
 
-func tmpOf(policy Policy) string { return filepath.Join(policy.Scratch, "tmp") }
-
-// systemRoots shows the distribution's programs and the harmless part of /etc.
+// systemRoots shows the distribution's programs.
 func systemRoots() (args, roots []string) {
 	for _, dir := range []string{"/usr", "/opt", "/nix/store", "/gnu/store", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"} {
 		info, err := os.Lstat(dir)
@@ -89,18 +72,6 @@ func systemRoots() (args, roots []string) {
 		}
 		args = append(args, "--ro-bind", dir, dir)
 		roots = append(roots, dir)
-	}
-	for _, pattern := range etc {
-		files, err := filepath.Glob(filepath.Join("/etc", pattern))
-		if err != nil {
-			continue // only a malformed pattern, and these are constant
-		}
-		for _, file := range files {
-			// The target of a link (resolv.conf into /run) may not be shown itself.
-			if target, err := filepath.EvalSymlinks(file); err == nil {
-				args = append(args, "--ro-bind", target, file)
-			}
-		}
 	}
 	return args, roots
 }
@@ -135,9 +106,9 @@ func within(path string, folders []string) bool {
 // wrap puts a command into bubblewrap. Its arguments travel in an anonymous file: they hold the environment, with
 // secrets, which must neither be seen in a list of processes nor take effect on bubblewrap itself (LD_PRELOAD).
 func (s *Sandbox) wrap(c Command) (Prepared, error) {
-	args := append([]string{}, s.base...)
-	passwd, group := accounts(s.policy.Home)
-	args = append(args, "--ro-bind-data", "5", "/etc/passwd", "--ro-bind-data", "6", "/etc/group")
+	const firstFile = 5 // after the arguments and the status
+	args, contents := s.etc.arguments(firstFile)
+	args = append(append([]string{}, s.base...), args...)
 	for _, path := range s.policy.ReadOnly {
 		args = append(args, "--ro-bind", path, path)
 	}
@@ -151,7 +122,7 @@ func (s *Sandbox) wrap(c Command) (Prepared, error) {
 		}
 	}
 	args = append(args, "--chdir", c.Dir)
-	files, err := anonymousFiles(strings.Join(args, "\x00")+"\x00", passwd, group)
+	files, err := anonymousFiles(append([]string{strings.Join(args, "\x00") + "\x00"}, contents...)...)
 	if err != nil {
 		return Prepared{}, err
 	}
@@ -164,41 +135,39 @@ func (s *Sandbox) wrap(c Command) (Prepared, error) {
 	return Prepared{
 		Spec: process.Spec{
 			Args: argv, Dir: "/", Interrupt: status.interrupt,
-			Files: []*os.File{files[0], statusWrite, files[1], files[2]},
+			Files: slices.Insert(files, 1, statusWrite),
 		},
 		Check: status.check,
 	}, nil
-}
-
-// accounts are /etc/passwd and /etc/group as commands see them.
-func accounts(home string) (passwd, group string) {
-	uid, gid := os.Getuid(), os.Getgid()
-	if uid == 0 {
-		uid, gid = insideID, insideID
-	}
-	passwd = fmt.Sprintf("root:x:0:0:root:/:/bin/sh\nslipway:x:%d:%d:Slipway:%s:/bin/bash\nnobody:x:65534:65534:nobody:/:/bin/false\n", uid, gid, home)
-	group = fmt.Sprintf("root:x:0:\nslipway:x:%d:\nnogroup:x:65534:\n", gid)
-	return passwd, group
 }
 
 // anonymousFiles makes files that exist in memory alone and are read from their start.
 func anonymousFiles(contents ...string) ([]*os.File, error) {
 	files := make([]*os.File, 0, len(contents))
 	for _, content := range contents {
-		fd, err := unix.MemfdCreate("slipway", unix.MFD_CLOEXEC)
+		file, err := anonymousFile(content)
 		if err != nil {
-			return nil, fmt.Errorf("make an anonymous file: %w", err)
+			for _, made := range files {
+				err = errors.Join(err, made.Close())
+			}
+			return nil, err
 		}
-		file := os.NewFile(uintptr(fd), "slipway")
 		files = append(files, file)
-		if _, err := file.WriteString(content); err != nil {
-			return nil, fmt.Errorf("write an anonymous file: %w", err)
-		}
-		if _, err := file.Seek(0, io.SeekStart); err != nil {
-			return nil, fmt.Errorf("rewind an anonymous file: %w", err)
-		}
 	}
 	return files, nil
+}
+
+func anonymousFile(content string) (*os.File, error) {
+	fd, err := unix.MemfdCreate("slipway", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("make an anonymous file: %w", err)
+	}
+	file := os.NewFile(uintptr(fd), "slipway")
+	// Written at an offset, so that the position stays at the start.
+	if _, err := file.WriteAt([]byte(content), 0); err != nil {
+		return nil, errors.Join(fmt.Errorf("write an anonymous file: %w", err), file.Close())
+	}
+	return file, nil
 }
 
 // status is what bubblewrap tells of a command, as JSON documents in a pipe.

@@ -182,11 +182,10 @@ func (c *Containers) environment(entries []string, image string) (file *os.File,
 			args, env = append(args, "--env", name), append(env, entry)
 		}
 	}
-	files, err := anonymousFiles(lines.String())
-	if err != nil {
+	if file, err = anonymousFile(lines.String()); err != nil {
 		return nil, nil, nil, err
 	}
-	return files[0], args, env, nil
+	return file, args, env, nil
 }
 
 func (c *Container) signal(name string) {

@@ -73,6 +73,7 @@ type Sandbox struct {
 	policy Policy
 	bwrap  string
 	base   []string // bubblewrap's arguments that every command shares
+	etc    settings
 }
 
 // New checks the policy and looks at the machine once.
@@ -93,7 +94,7 @@ func New(policy Policy) (*Sandbox, error) {
 		if err != nil {
 			return nil, fmt.Errorf("find bubblewrap: %w: install the package bubblewrap", err)
 		}
-		s.bwrap, s.base = bwrap, baseArguments(policy)
+		s.bwrap, s.base, s.etc = bwrap, baseArguments(policy), newSettings(policy.Home)
 		return s, nil
 	default:
 		return nil, fmt.Errorf("sandbox mode %q is unknown: use %q or %q", policy.Mode, ModeBubblewrap, ModeNone)

@@ -1,0 +1,72 @@
+package local_test
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"github.com/slipwayhq/slipway/internal/executor/local"
+	"github.com/slipwayhq/slipway/internal/pipeline"
+	"github.com/slipwayhq/slipway/internal/runner"
+	"github.com/slipwayhq/slipway/internal/runner/sandbox"
+)
+
+// BenchmarkStage is a whole stage of one command, from Start to the verdict, beside the command alone.
+func BenchmarkStage(b *testing.B) {
+	b.Run("plain", func(b *testing.B) {
+		for b.Loop() {
+			if err := exec.Command("bash", "-euo", "pipefail", "-c", "true").Run(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	for _, mode := range []string{sandbox.ModeNone, sandbox.ModeBubblewrap} {
+		for _, commands := range []int{0, 1, 11} {
+			b.Run(fmt.Sprintf("%s/%d", mode, commands), func(b *testing.B) { benchmarkStage(b, mode, commands) })
+		}
+	}
+}
+
+func benchmarkStage(b *testing.B, mode string, commands int) {
+	b.Helper()
+	self, err := filepath.Abs("/proc/self/exe")
+	if err != nil {
+		b.Fatal(err)
+	}
+	if self, err = filepath.EvalSymlinks(self); err != nil {
+		b.Fatal(err)
+	}
+	dir := b.TempDir()
+	e, err := local.New(local.Options{
+		Dir: filepath.Join(dir, "tasks"), Command: []string{self, "runner"}, Logger: zerolog.Nop(),
+		Runner: runner.Options{
+			WorkspaceDir: filepath.Join(dir, "workspaces"), CacheDir: filepath.Join(dir, "caches"), Sandbox: mode, Network: sandbox.NetworkHost,
+		},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer e.Close() //nolint:errcheck // the end of the benchmark
+	task := pipeline.Task{Stage: pipeline.StageSpec{Key: "true", Uses: "run"}, Source: pipeline.Source{Directory: b.TempDir()}}
+	for range commands {
+		task.Stage.Run = append(task.Stage.Run, "true")
+	}
+	for i := 0; b.Loop(); i++ {
+		task.ID = fmt.Sprintf("task-%d", i)
+		if err := e.Start(b.Context(), task, pipeline.Secrets{}); err != nil {
+			b.Fatal(err)
+		}
+		err := e.Events(b.Context(), task.ID, func(event pipeline.StageEvent) error {
+			if event.Verdict != nil && event.Verdict.Status != pipeline.StatusSuccess {
+				b.Errorf("verdict %+v", *event.Verdict)
+			}
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
