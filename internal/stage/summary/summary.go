@@ -70,7 +70,7 @@ func verdict(run pipeline.Run, stages []pipeline.StageRun, now time.Time) pipeli
 	switch {
 	case c.failed > 0:
 		v.Status = pipeline.StatusFailure
-		parts = append(parts, fmt.Sprintf("%d of %s failed: %s", c.failed, stageCount(len(stages)), names(stages, pipeline.StatusFailure, pipeline.StatusTimedOut)))
+		parts = append(parts, fmt.Sprintf("%d of %s failed (%s)", c.failed, stageCount(len(stages)), names(stages, pipeline.StatusFailure, pipeline.StatusTimedOut)))
 		v.Cause = "Failed: " + names(stages, pipeline.StatusFailure, pipeline.StatusTimedOut) + "."
 	case c.cancelled > 0:
 		v.Status = pipeline.StatusCancelled

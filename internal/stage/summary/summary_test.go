@@ -119,10 +119,10 @@ func TestVerdict(t *testing.T) {
 	}{
 		"all passed":                {[]pipeline.StageRun{s(pipeline.StatusSuccess), s(pipeline.StatusNeutral)}, pipeline.StatusSuccess, "2 stages passed, in 1m 0s"},
 		"all skipped":               {[]pipeline.StageRun{s(pipeline.StatusSkipped)}, pipeline.StatusSuccess, "0 stages passed, 1 skipped, in 1m 0s"},
-		"failure beats cancelled":   {[]pipeline.StageRun{s(pipeline.StatusCancelled), s(pipeline.StatusTimedOut)}, pipeline.StatusFailure, "1 of 2 stages failed: a, in 1m 0s"},
+		"failure beats cancelled":   {[]pipeline.StageRun{s(pipeline.StatusCancelled), s(pipeline.StatusTimedOut)}, pipeline.StatusFailure, "1 of 2 stages failed (a), in 1m 0s"},
 		"cancelled is no success":   {[]pipeline.StageRun{s(pipeline.StatusCancelled), s(pipeline.StatusSuccess)}, pipeline.StatusCancelled, "1 of 2 stages cancelled, in 1m 0s"},
 		"what is open is not known": {[]pipeline.StageRun{s(pipeline.StatusSuccess), s(pipeline.StatusRunning)}, pipeline.StatusNeutral, "1 stage passed, 1 not finished, in 1m 0s"},
-		"failed and open":           {[]pipeline.StageRun{s(pipeline.StatusFailure), s(pipeline.StatusRunning)}, pipeline.StatusFailure, "1 of 2 stages failed: a, 1 not finished, in 1m 0s"},
+		"failed and open":           {[]pipeline.StageRun{s(pipeline.StatusFailure), s(pipeline.StatusRunning)}, pipeline.StatusFailure, "1 of 2 stages failed (a), 1 not finished, in 1m 0s"},
 		"nothing at all":            {nil, pipeline.StatusSuccess, "0 stages passed, in 1m 0s"},
 	} {
 		t.Run(name, func(t *testing.T) {
