@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
@@ -56,7 +57,7 @@ func (j *gitJob) checkout(ctx context.Context) (*Checkout, error) {
 
 func (j *gitJob) attempt(ctx context.Context) (*Checkout, error) {
 	if err := j.mirror.ensure(ctx); err != nil {
-		return nil, err
+		return nil, j.noteFullDisk(err)
 	}
 	s, err := acquire(j.trees(), j.source.SHA, j.keep)
 	if err != nil {
@@ -64,9 +65,18 @@ func (j *gitJob) attempt(ctx context.Context) (*Checkout, error) {
 	}
 	c, err := j.fill(ctx, s)
 	if err != nil {
-		return nil, errors.Join(err, s.remove(), s.free())
+		return nil, errors.Join(j.noteFullDisk(err), s.remove(), s.free())
 	}
 	return c, nil
+}
+
+// noteFullDisk adds the reason git leaves out when it cannot write a file. It is looked for before what was written is
+// removed again.
+func (j *gitJob) noteFullDisk(err error) error {
+	if kindOf(err) == KindGit && diskFull(j.workspace.dir) {
+		return errors.Join(err, syscall.ENOSPC)
+	}
+	return err
 }
 
 func (j *gitJob) fill(ctx context.Context, s *slot) (*Checkout, error) {
@@ -106,23 +116,20 @@ func (j *gitJob) fill(ctx context.Context, s *slot) (*Checkout, error) {
 // files by the tree git makes of the index it wrote them from.
 func (j *gitJob) readBack(ctx context.Context, s *slot) error {
 	out, err := j.workspace.git.run(ctx, call{
-		args: []string{"--git-dir=" + filepath.Join(s.tree(), ".git"), "rev-parse", "--verify", "HEAD^{commit}"},
+		args: []string{"--git-dir=" + filepath.Join(s.tree(), ".git"), "rev-parse", "HEAD^{commit}", "HEAD^{tree}"},
 	})
 	if err != nil {
 		return err
 	}
-	if head := strings.TrimSpace(string(out)); head != j.source.SHA {
+	head, want, _ := strings.Cut(string(out), "\n")
+	if head != j.source.SHA {
 		return fmt.Errorf("the checkout is at %s, not at %s", head, j.source.SHA)
-	}
-	want, err := j.mirror.run(ctx, call{args: []string{"rev-parse", "--verify", j.source.SHA + "^{tree}"}})
-	if err != nil {
-		return err
 	}
 	written, err := s.run(ctx, j.mirror, "write-tree")
 	if err != nil {
 		return err
 	}
-	if string(want) != string(written) {
+	if want != string(written) {
 		return fmt.Errorf("the checkout of %s holds another tree", short(j.source.SHA))
 	}
 	return nil

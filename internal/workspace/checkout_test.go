@@ -175,7 +175,6 @@ func vandalise(t *testing.T, dir string) {
 	do(os.WriteFile(filepath.Join(dir, "untracked.pyc"), nil, 0o600))
 	do(os.MkdirAll(filepath.Join(dir, "build", "deep"), 0o700))
 	do(os.WriteFile(filepath.Join(dir, "build", "deep", "x"), nil, 0o600))
-	do(os.Chmod(filepath.Join(dir, "build", "deep"), 0o500))
 	do(os.MkdirAll(filepath.Join(dir, "empty"), 0o700))
 	do(os.Symlink(outside, filepath.Join(dir, "link")))
 	runGit(t, dir, "", "init", "-q", "nested")
@@ -191,6 +190,34 @@ func vandalise(t *testing.T, dir string) {
 			t.Error("a command of the stage ran outside of it")
 		}
 	})
+}
+
+// Go's module cache is read-only, for one.
+func TestReadOnlyFoldersAreRemoved(t *testing.T) {
+	o := newOrigin(t)
+	o.write("a", "1\n")
+	sha := o.commit("one")
+	data := t.TempDir()
+	w := newWorkspace(t, data)
+	for _, task := range []pipeline.Task{gitTask(o.dir, "refs/heads/main", sha), forked(gitTask(o.dir, "refs/heads/main", sha))} {
+		c := mustCheckout(t, w, task, "")
+		deep := filepath.Join(c.Dir, "mod", "deep")
+		if err := os.MkdirAll(deep, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		mustWrite(t, filepath.Join(deep, "x"), "")
+		for _, dir := range []string{deep, filepath.Dir(deep), c.Dir} {
+			if err := os.Chmod(dir, 0o500); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mustClose(t, c)
+		c = mustCheckout(t, w, task, "")
+		if got := files(t, c.Dir); got != "a" {
+			t.Errorf("files: %s", got)
+		}
+		mustClose(t, c)
+	}
 }
 
 func TestForkHead(t *testing.T) {

@@ -74,12 +74,12 @@ var says = []struct { //nolint:gochecknoglobals // a constant table; Go has no c
 	kind Kind
 	re   *regexp.Regexp
 }{
-	{KindDisk, regexp.MustCompile(`No space left on device|Disk quota exceeded|file write error|unable to write file`)},
+	{KindDisk, regexp.MustCompile(`No space left on device|Disk quota exceeded`)},
 	{KindAuth, regexp.MustCompile(`could not read (Username|Password)|Authentication failed|returned error: 40[13]|Invalid username or password|Write access to repository not granted|terminal prompts disabled`)},
 	{KindVanished, regexp.MustCompile(`not our ref|couldn't find remote ref|unadvertised object`)},
 	{KindGone, regexp.MustCompile(`Repository not found|returned error: 404|repository '.*' not found|does not appear to be a git repository`)},
 	{KindRefused, regexp.MustCompile(`invalid path '|transport '.*' not allowed|malformed(?: object)? name`)},
-	{KindNetwork, regexp.MustCompile(`Could not resolve|[Cc]onnection (refused|reset|timed out)|Failed to connect|Couldn't connect|timed out|early EOF|RPC failed|unexpected disconnect|hung up unexpectedly|returned error: (429|5\d\d)|SSL|TLS|gnutls|certificate|too slow|Empty reply|unable to access`)},
+	{KindNetwork, regexp.MustCompile(`Could not resolve|[Cc]onnection (refused|reset|timed out)|Failed to connect|Couldn't connect|timed out|early EOF|RPC failed|unexpected disconnect|hung up unexpectedly|returned error: (429|5\d\d)|SSL (certificate|connection|peer|routines)|gnutls_|server certificate|too slow|Empty reply|unable to access`)},
 	{KindCorrupt, regexp.MustCompile(`(?i)corrupt|bad object|bad tree|unable to read|inflate|not a git repository|does not match index|packfile .* cannot be accessed|failed to read object|failed to unpack|could not parse|missing (blob|tree|commit)|unable to find|not a tree|index file|bad signature|bad index|broken|\.lock': File exists|invalid sha1 pointer|unable to resolve reference|bad (ref|revision|config)|not a valid object name|not a commit|loose object|did not send all necessary objects|revision walk|delta base|pack has|unresolved deltas`)},
 }
 
@@ -117,6 +117,10 @@ func (j *gitJob) explain(ctx context.Context, err error) error {
 	switch e.Kind {
 	case KindVanished:
 		e.Infrastructure = false
+		if j.source.Ref == "" {
+			e.Message = fmt.Sprintf("%s has no commit %s: push it there first", j.source.display(), j.source.SHA)
+			break
+		}
 		e.Message = fmt.Sprintf("commit %s is no longer reachable: %s was force-pushed or deleted after the run was asked for; push again",
 			j.source.SHA, printable(j.source.Ref))
 	case KindAuth:
@@ -140,6 +144,16 @@ func (j *gitJob) explain(ctx context.Context, err error) error {
 		e.Message = fmt.Sprintf("checkout of commit %s of %s: %v", short(j.source.SHA), j.source.display(), err)
 	}
 	return e
+}
+
+// diskFull reports that there is next to no space, or no inode, left for dir.
+func diskFull(dir string) bool {
+	const little, few = 4 << 20, 16
+	var stat syscall.Statfs_t
+	if err := syscall.Statfs(dir, &stat); err != nil {
+		return false
+	}
+	return stat.Bavail*uint64(stat.Bsize) < little || (stat.Files > 0 && stat.Ffree < few) //nolint:gosec // a block size is positive
 }
 
 // lastLines returns the last n lines of text that say something, on one line.
