@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -207,8 +208,9 @@ func TestNobodyWaitsForASlowTerminal(t *testing.T) {
 	term := New(w, Options{Verbose: true, Clock: displaytest.Clock{}})
 	run := displaytest.Running()
 	term.RunChanged(run)
-	for range 2 * maxPending / 10 { // would hang here
-		term.LogAppended(run.Stages[1].ID, displaytest.Log(1)[:10])
+	lines := slices.Repeat(displaytest.Log(1)[:10], 100)
+	for range 2 * maxPending / len(lines) { // would hang here
+		term.LogAppended(run.Stages[1].ID, lines)
 	}
 	close(w.release)
 	if err := term.Close(); err == nil {
