@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -43,7 +44,7 @@ type AppCredentials struct {
 
 // addApp registers an App; before Start it is called without g.mu, which nobody else holds then.
 func (g *GitHub) addApp(o AppOptions) (*app, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := firstKey()
 	if err != nil {
 		return nil, fmt.Errorf("make the App's key: %w", err)
 	}
@@ -51,6 +52,10 @@ func (g *GitHub) addApp(o AppOptions) (*app, error) {
 	defer g.mu.Unlock()
 	return g.registerApp(o, key)
 }
+
+// firstKey is the key of the App that exists from the start, one for a whole process: making one takes longer than most
+// tests.
+var firstKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
 // registerApp registers an App with that key. g.mu is held.
 func (g *GitHub) registerApp(o AppOptions, key *rsa.PrivateKey) (*app, error) {

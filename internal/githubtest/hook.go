@@ -148,6 +148,8 @@ type hookSender struct {
 	more  *sync.Cond
 	queue []*delivery
 	held  bool
+	// stopped: what is queued stays.
+	stopped bool
 }
 
 func newHookSender(g *GitHub) *hookSender {
@@ -173,12 +175,18 @@ func (s *hookSender) start() {
 	}
 }
 
+// stopGrace is how long a delivery under way may go on after stop.
+const stopGrace = time.Second
+
 func (s *hookSender) stop() {
-	s.cancel()
 	s.mu.Lock()
+	s.stopped = true
 	s.more.Broadcast()
 	s.mu.Unlock()
+	cut := time.AfterFunc(stopGrace, s.cancel)
 	s.wg.Wait()
+	cut.Stop()
+	s.cancel()
 	s.client.CloseIdleConnections()
 }
 
@@ -200,10 +208,10 @@ func (s *hookSender) hold(held bool) {
 func (s *hookSender) next() *delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for (len(s.queue) == 0 || s.held) && s.ctx.Err() == nil {
+	for (len(s.queue) == 0 || s.held) && !s.stopped {
 		s.more.Wait()
 	}
-	if s.ctx.Err() != nil {
+	if s.stopped {
 		return nil
 	}
 	d := s.queue[0]

@@ -2,6 +2,7 @@ package githubtest_test
 
 import (
 	"context"
+	"crypto/rsa"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/bradleyfalzon/ghinstallation/v2"
+	"github.com/golang-jwt/jwt/v4"
 	"github.com/google/go-github/v60/github"
 	"github.com/rs/zerolog"
 
@@ -188,8 +190,27 @@ func (w *world) clients() {
 	appTransport, err := ghinstallation.NewAppsTransport(http.DefaultTransport, c.ID, c.PrivateKey)
 	w.must(err)
 	appTransport.BaseURL = strings.TrimSuffix(w.gh.URLs().REST, "/")
-	w.app = w.client(appTransport)
+	key, err := jwt.ParseRSAPrivateKeyFromPEM(c.PrivateKey)
+	w.must(err)
+	w.app = w.client(appToken{w, c.ID, key})
 	w.bot = w.client(ghinstallation.NewFromAppsTransport(appTransport, w.inst))
+}
+
+// appToken signs each request by the world's clock; ghinstallation knows only the machine's.
+type appToken struct {
+	w   *world
+	id  int64
+	key *rsa.PrivateKey
+}
+
+func (a appToken) RoundTrip(r *http.Request) (*http.Response, error) {
+	now := a.w.clock.Now()
+	claims := jwt.MapClaims{"iss": a.id, "iat": now.Add(-time.Minute).Unix(), "exp": now.Add(5 * time.Minute).Unix()}
+	signed, err := jwt.NewWithClaims(jwt.SigningMethodRS256, claims).SignedString(a.key)
+	if err != nil {
+		return nil, err
+	}
+	return fixedToken(signed).RoundTrip(r)
 }
 
 func (w *world) client(tr http.RoundTripper) *github.Client {
