@@ -48,10 +48,6 @@ type server struct {
 	pace, calm time.Duration
 }
 
-type systemClock struct{}
-
-func (systemClock) Now() time.Time { return time.Now() }
-
 // New makes the handler of all pages. It fails only when the templates it was built with are broken.
 func New(deps Deps) (http.Handler, error) {
 	s, err := newServer(deps)
@@ -72,7 +68,7 @@ func newServer(deps Deps) (*server, error) {
 		pace: 200 * time.Millisecond, calm: 4 * time.Second,
 	}
 	if s.clock == nil {
-		s.clock = systemClock{}
+		s.clock = pipeline.SystemClock{}
 	}
 	var err error
 	if s.assets, err = loadAssets(); err != nil {

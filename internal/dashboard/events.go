@@ -182,7 +182,7 @@ func (f *follower) sendLog(ctx context.Context, stage pipeline.StageRun) error {
 		if err != nil {
 			return err
 		}
-		if err := f.send("log", f.at.String(), data); err != nil || len(lines) < eventLines {
+		if err := f.send("log", f.at.String(), data); err != nil {
 			return err
 		}
 	}

@@ -131,7 +131,7 @@ func (s *server) rawLog(w http.ResponseWriter, r *http.Request) {
 				return // the visitor has left
 			}
 		}
-		if len(lines) < readBatch {
+		if len(lines) == 0 {
 			break
 		}
 	}

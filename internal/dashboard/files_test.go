@@ -15,6 +15,7 @@ func TestRawLogIsWholeAndPlain(t *testing.T) {
 	t.Parallel()
 	run := displaytest.Failed()
 	store := newMemory(run)
+	store.short = 700
 	for i := range 3 * readBatch {
 		store.appendLog(100, pipeline.StoredLine{Seq: int64(2*i + 1), LogLine: pipeline.LogLine{Text: "\x1b[31mline\x1b[0m\x07"}})
 	}

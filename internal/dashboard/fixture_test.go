@@ -24,6 +24,7 @@ type memory struct {
 	repositories []pipeline.Repository
 	logs         map[int64][]pipeline.StoredLine
 	artifacts    map[string]string
+	short        int // at most so many lines at a time, as a store does when they are long
 	broken       error
 }
 
@@ -86,6 +87,9 @@ func (m *memory) Lines(_ context.Context, stageRunID, afterSeq int64, limit int)
 	defer m.mu.Unlock()
 	all := m.logs[stageRunID]
 	i, _ := slices.BinarySearchFunc(all, afterSeq+1, func(l pipeline.StoredLine, seq int64) int { return int(l.Seq - seq) })
+	if m.short > 0 {
+		limit = min(limit, m.short)
+	}
 	return slices.Clone(all[i:min(i+limit, len(all))]), nil
 }
 

@@ -130,6 +130,7 @@ func TestLogWindows(t *testing.T) {
 	t.Parallel()
 	run := displaytest.Failed()
 	store := newMemory(run)
+	store.short = 999
 	for i := range 100_000 {
 		store.logs[100] = append(store.logs[100], pipeline.StoredLine{Seq: int64(3*i + 1), LogLine: pipeline.LogLine{Text: "x"}})
 	}

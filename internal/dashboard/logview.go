@@ -97,7 +97,7 @@ func (s *server) read(ctx context.Context, stageRunID int64, want window) (extra
 				e.lines, e.first = e.lines[1:], e.first+1
 			}
 		}
-		if len(batch) < readBatch {
+		if len(batch) == 0 {
 			return e, nil
 		}
 	}

@@ -19,7 +19,8 @@ type Runs interface {
 
 // Logs is where the lines of stage attempts are kept.
 type Logs interface {
-	// Lines returns at most limit lines with a Seq above afterSeq, in order; none for what is not kept (any more).
+	// Lines returns at most limit lines with a Seq above afterSeq, in order; fewer do not mean that there are no more,
+	// none does. There are none of what is not kept (any more).
 	Lines(ctx context.Context, stageRunID, afterSeq int64, limit int) ([]pipeline.StoredLine, error)
 }
 

@@ -73,7 +73,7 @@ func New(w io.Writer, options Options) *Terminal {
 
 func prepare(w io.Writer, options Options) *Terminal {
 	if options.Clock == nil {
-		options.Clock = systemClock{}
+		options.Clock = pipeline.SystemClock{}
 	}
 	if options.Size == nil {
 		options.Size = func() (int, int) { return 80, 24 }
@@ -84,10 +84,6 @@ func prepare(w io.Writer, options Options) *Terminal {
 		tails: map[int64]*tail{}, names: map[int64]string{}, reported: map[int64]time.Time{}, told: map[int64]pipeline.Status{},
 	}
 }
-
-type systemClock struct{}
-
-func (systemClock) Now() time.Time { return time.Now() }
 
 // RunChanged takes in a run's new state.
 func (t *Terminal) RunChanged(run pipeline.Run) {
