@@ -69,9 +69,9 @@ type Database[TTx any] interface {
 var ErrStopping = errors.New("slipway is stopping")
 
 const (
-	// fetchCooldown is the least time between two looks for jobs. The first look after a pause comes at once; in a flood
-	// a look takes several jobs and leaves the database to others in between.
-	fetchCooldown = 3 * time.Millisecond
+	// fetchCooldown is the least time between two looks for jobs, and the least River allows. The first look after a
+	// pause comes at once.
+	fetchCooldown = time.Millisecond
 	// backstop is how often jobs are looked for without a wake-up. None is known to get lost.
 	backstop = 10 * time.Second
 	// controlWorkers are few: what they do is short.

@@ -11,32 +11,32 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// driver is River's driver for SQLite with three differences: what River writes goes through the one writer and shares
+// jobDriver is River's driver for SQLite with three differences: what River writes goes through the one writer and shares
 // its commits, workers are woken by the bell, and what River reads goes through the readers. A write of River that is
 // not led to the writer below fails on the readers' connections, which are read-only.
-type driver struct {
+type jobDriver struct {
 	*riversqlite.Driver
 	db *DB
 }
 
-func newDriver(db *DB) *driver { return &driver{Driver: riversqlite.New(db.read), db: db} }
+func newJobDriver(db *DB) *jobDriver { return &jobDriver{Driver: riversqlite.New(db.read), db: db} }
 
 // RiverDriver is what a River client works with.
 func (db *DB) RiverDriver() riverdriver.Driver[*sql.Tx] { return db.driver }
 
-func (d *driver) GetExecutor() riverdriver.Executor {
+func (d *jobDriver) GetExecutor() riverdriver.Executor {
 	return &executor{Executor: d.Driver.GetExecutor(), driver: d}
 }
 
-func (d *driver) GetListener(*riverdriver.GetListenenerParams) riverdriver.Listener {
+func (d *jobDriver) GetListener(*riverdriver.GetListenenerParams) riverdriver.Listener {
 	return d.db.bell.listener()
 }
 
-func (d *driver) UnwrapExecutor(tx *sql.Tx) riverdriver.ExecutorTx {
+func (d *jobDriver) UnwrapExecutor(tx *sql.Tx) riverdriver.ExecutorTx {
 	return &executorTx{d.Driver.UnwrapExecutor(tx)}
 }
 
-func (d *driver) UnwrapTx(tx riverdriver.ExecutorTx) *sql.Tx {
+func (d *jobDriver) UnwrapTx(tx riverdriver.ExecutorTx) *sql.Tx {
 	if ours, ok := tx.(*executorTx); ok {
 		tx = ours.ExecutorTx
 	}
@@ -52,7 +52,7 @@ func (*executorTx) NotifyMany(context.Context, *riverdriver.NotifyManyParams) er
 // taken or finished, and such a job is simply worked again.
 type executor struct {
 	riverdriver.Executor
-	driver *driver
+	driver *jobDriver
 }
 
 // throughWriter carries out one of River's writes inside the writer's transaction.

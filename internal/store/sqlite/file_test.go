@@ -212,3 +212,37 @@ func TestFailureBesideOthers(t *testing.T) {
 		t.Errorf("%d jobs, error %v, want %d", len(jobs), err, n)
 	}
 }
+
+// TestFewReaders: with one connection to read, callers wait for each other and for nothing else.
+func TestFewReaders(t *testing.T) {
+	t.Parallel()
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "slipway.db"), sqlite.Options{Readers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	run, _, err := db.CreateRun(t.Context(), benchRun(1, 1), advance)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	for range 50 {
+		go func() {
+			_, err := db.OpenRuns(t.Context(), run.Trigger.Group())
+			_, _, reusable := db.FindReusable(t.Context(), 1, "key", true)
+			if !errors.Is(reusable, pipeline.ErrNotFound) {
+				err = errors.Join(err, reusable)
+			}
+			done <- err
+		}()
+	}
+	for range 50 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -33,13 +33,13 @@ type DB struct {
 	lock      *fileLock
 	write     *sql.DB
 	read      *sql.DB
-	queries   *queries
+	readers   *readers
 	writer    *writer
 	runs      keyedLock
 	bell      *bell
 	alarm     *alarm
 	jobs      *river.Client[*sql.Tx]
-	driver    *driver
+	driver    *jobDriver
 	deflaters deflaters
 
 	// Identifiers are handed out from memory: this process is the only one that writes the file.
@@ -86,12 +86,11 @@ func (db *DB) open(ctx context.Context, path string, o Options) error {
 	if db.read, err = sql.Open("sqlite", dsn(path, "_txlock=deferred", "cache_size(-1024)", "query_only(1)")); err != nil {
 		return fmt.Errorf("reading connections: %w", err)
 	}
-	db.read.SetMaxOpenConns(o.Readers)
-	db.read.SetMaxIdleConns(2)
+	db.read.SetMaxOpenConns(o.Readers + 1) // one more for what River reads
 	db.read.SetConnMaxIdleTime(time.Minute)
-	db.queries = newQueries(db.read)
+	db.readers = newReaders(db.read, o.Readers)
 
-	db.driver = newDriver(db)
+	db.driver = newJobDriver(db)
 	if db.jobs, err = river.NewClient(db.driver, &river.Config{Logger: riverLogger(o.Logger)}); err != nil {
 		return fmt.Errorf("insert jobs: %w", err)
 	}
@@ -108,8 +107,8 @@ func (db *DB) Close() error {
 	if db.writer != nil {
 		errs = append(errs, db.writer.close())
 	}
-	if db.queries != nil {
-		errs = append(errs, db.queries.close())
+	if db.readers != nil {
+		errs = append(errs, db.readers.close())
 	}
 	if db.read != nil {
 		errs = append(errs, db.read.Close())
