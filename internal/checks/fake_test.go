@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -259,6 +260,12 @@ func newBench(t testing.TB, points int) *bench {
 // restart is a new process on the same database.
 func (b *bench) restart() {
 	b.reporter = NewReporter(Options{GitHub: b.pool, Store: b.store, PageURL: "https://ci.example.org", AppID: 1, Logger: zerolog.Nop()})
+}
+
+// start begins, in a bubble, and waits until the reporter knows what there is to repair.
+func (b *bench) start() {
+	b.reporter.Start()
+	synctest.Wait()
 }
 
 // change stores a run's change and tells the reporter, as the engine does.

@@ -15,7 +15,7 @@ import (
 func TestARunIsMirroredFromQueuedToItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 900)
-		b.reporter.Start()
+		b.start()
 		defer b.reporter.Stop()
 		run := newRun(1, "test", "lint", "deploy")
 		run.Stages[2].Status, run.Stages[2].Reason, run.Stages[2].FinishedAt = pipeline.StatusSkipped, "no environment", noon
@@ -66,7 +66,7 @@ func TestARunIsMirroredFromQueuedToItsEnd(t *testing.T) {
 func TestWithFewPointsAStageCostsTwoWritesAndConclusionsGoFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 900)
-		b.reporter.Start()
+		b.start()
 		defer b.reporter.Stop()
 		const runs, stages = 60, 3
 		all := make([]pipeline.Run, runs)
@@ -131,7 +131,7 @@ func assertBudget(t *testing.T, g *fakeGitHub, points int) {
 func TestAConclusionOvertakesCreationsThatWaitForPoints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 50)
-		b.reporter.Start()
+		b.start()
 		defer b.reporter.Stop()
 		first := newRun(1, "a")
 		b.change(&first, func([]pipeline.StageRun) {})
@@ -152,6 +152,7 @@ func TestAConclusionOvertakesCreationsThatWaitForPoints(t *testing.T) {
 		}
 		b.change(&first, func(s []pipeline.StageRun) { finish(&s[0], pipeline.StatusFailure) })
 		time.Sleep(2 * time.Minute)
+		synctest.Wait()
 		if w := b.github.writes[10]; w.name != "a" || w.status != "completed failure" {
 			t.Errorf("first with new points: %+v", w)
 		}
@@ -162,7 +163,7 @@ func TestAConclusionOvertakesCreationsThatWaitForPoints(t *testing.T) {
 func TestProgressIsCoalesced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 0)
-		b.reporter.Start()
+		b.start()
 		defer b.reporter.Stop()
 		run := newRun(1, "a")
 		for i := range 100 {
@@ -210,7 +211,7 @@ func TestStormsDelayAndNeverDrop(t *testing.T) {
 						return 0
 					}
 				}
-				b.reporter.Start()
+				b.start()
 				defer b.reporter.Stop()
 				run := newRun(1, "a", "b", "c")
 				b.change(&run, func([]pipeline.StageRun) {})
@@ -242,7 +243,7 @@ func TestAnAnswerThatIsLostMakesNoSecondCheck(t *testing.T) {
 			}
 			return 0
 		}
-		b.reporter.Start()
+		b.start()
 		defer b.reporter.Stop()
 		run := newRun(1, "a", "b")
 		b.change(&run, func([]pipeline.StageRun) {})
@@ -260,7 +261,7 @@ func TestKilledBetweenCreatingAndRecording(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 900)
 		b.store.broken = true
-		b.reporter.Start()
+		b.start()
 		run := newRun(1, "a", "b")
 		b.change(&run, func([]pipeline.StageRun) {})
 		synctest.Wait()
@@ -292,7 +293,7 @@ func TestWhatAnEarlierProcessLeftIsRepaired(t *testing.T) {
 			finish(&run.Stages[1], pipeline.StatusTimedOut)
 			b.put(run)
 		}
-		b.reporter.Start()
+		b.start()
 		b.flush()
 		b.reporter.Stop()
 		if ids, _ := b.store.DirtyRuns(t.Context()); len(ids) != 0 || len(b.github.checks) != 60 {
@@ -313,7 +314,7 @@ func withFindings(run *pipeline.Run, n int) {
 func TestManyAnnotationsComeInBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 900)
-		b.reporter.Start()
+		b.start()
 		defer b.reporter.Stop()
 		run := newRun(1, "a")
 		b.change(&run, func([]pipeline.StageRun) {})
@@ -348,7 +349,7 @@ func TestKilledBetweenBatchesOfAnnotations(t *testing.T) {
 					}
 					return 0
 				}
-				b.reporter.Start()
+				b.start()
 				b.change(&run, func([]pipeline.StageRun) {})
 				synctest.Wait()
 				b.reporter.Stop()
@@ -357,7 +358,7 @@ func TestKilledBetweenBatchesOfAnnotations(t *testing.T) {
 				}
 				b.store.broken = false
 				b.restart()
-				b.reporter.Start()
+				b.start()
 				b.flush()
 				b.reporter.Stop()
 				if c := b.github.checks[1]; c.annotations != 120 {
@@ -378,7 +379,7 @@ func TestAnInterruptedRequestWithAnnotationsIsNotRepeatedBlindly(t *testing.T) {
 			}
 			return 0
 		}
-		b.reporter.Start()
+		b.start()
 		defer b.reporter.Stop()
 		run := newRun(1, "a")
 		withFindings(&run, 120)
@@ -405,7 +406,7 @@ func TestWhatGitHubRefusesForGoodIsGivenUp(t *testing.T) {
 				b := newBench(t, 900)
 				requests := 0
 				b.github.before = func(string, string) int { requests++; return test.code }
-				b.reporter.Start()
+				b.start()
 				defer b.reporter.Stop()
 				run := newRun(1, "a", "b", "c")
 				b.change(&run, func([]pipeline.StageRun) {})
@@ -439,7 +440,7 @@ func TestAReportThatGitHubCallsMalformedIsSentInLessDetail(t *testing.T) {
 			}
 			return 0
 		}
-		b.reporter.Start()
+		b.start()
 		defer b.reporter.Stop()
 		run := newRun(1, "a")
 		b.change(&run, func([]pipeline.StageRun) {})
@@ -455,7 +456,7 @@ func TestAReportThatGitHubCallsMalformedIsSentInLessDetail(t *testing.T) {
 func TestChangesToldOutOfOrderShowTheNewest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 900)
-		b.reporter.Start()
+		b.start()
 		defer b.reporter.Stop()
 		run := newRun(1, "a", "b")
 		b.change(&run, func([]pipeline.StageRun) {})
@@ -474,7 +475,7 @@ func TestChangesToldOutOfOrderShowTheNewest(t *testing.T) {
 func TestStoppedInTheMiddleAndStartedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 50)
-		b.reporter.Start()
+		b.start()
 		var all []pipeline.Run
 		for i := range 10 {
 			run := newRun(int64(i+1), "a", "b")
@@ -490,7 +491,7 @@ func TestStoppedInTheMiddleAndStartedAgain(t *testing.T) {
 			})
 		}
 		b.restart()
-		b.reporter.Start()
+		b.start()
 		b.flush()
 		b.reporter.Stop()
 		if len(b.github.checks) != 20 {

@@ -199,6 +199,7 @@ func TestGateSharesOnlyAnswersYoungerThanTheQuestion(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 		}
 		wg.Wait()
+		synctest.Wait()
 		if n := asked.Load(); n > 3 {
 			t.Errorf("asked %d times", n)
 		}

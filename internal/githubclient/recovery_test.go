@@ -80,6 +80,13 @@ func (l *deliveryLog) serve(w *wire) {
 	})
 }
 
+// asked are the deliveries that were asked for again.
+func (l *deliveryLog) asked() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.redelivered)
+}
+
 func TestRecoveryRedeliversWhatNobodyAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &deliveryLog{repetition: func(guid string) string {
@@ -104,21 +111,21 @@ func TestRecoveryRedeliversWhatNobodyAnswered(t *testing.T) {
 		r := newPool(t, w, 900).NewRecovery(kept)
 		r.Start()
 		synctest.Wait()
-		if want := []string{"late", "stubborn"}; !slices.Equal(log.redelivered, want) {
-			t.Fatalf("redelivered %v, want %v", log.redelivered, want)
+		if want := []string{"late", "stubborn"}; !slices.Equal(log.asked(), want) {
+			t.Fatalf("redelivered %v, want %v", log.asked(), want)
 		}
 
 		log.add("while-running", "timed out")
 		time.Sleep(recoveryInterval + time.Second)
 		synctest.Wait()
-		if !slices.Contains(log.redelivered, "while-running") {
+		if !slices.Contains(log.asked(), "while-running") {
 			t.Error("a delivery that failed while running was not found within five minutes")
 		}
 
 		time.Sleep(24 * time.Hour)
 		synctest.Wait()
 		stubborn := 0
-		for _, guid := range log.redelivered {
+		for _, guid := range log.asked() {
 			if guid == "stubborn" {
 				stubborn++
 			}
@@ -127,8 +134,8 @@ func TestRecoveryRedeliversWhatNobodyAnswered(t *testing.T) {
 			t.Errorf("a delivery that always fails was repeated %d times", stubborn)
 		}
 		r.Stop()
-		if len(log.redelivered) != stubborn+2 {
-			t.Errorf("redelivered %v", log.redelivered)
+		if len(log.asked()) != stubborn+2 {
+			t.Errorf("redelivered %v", log.asked())
 		}
 
 		// A new process begins where the old one ended.
@@ -138,7 +145,7 @@ func TestRecoveryRedeliversWhatNobodyAnswered(t *testing.T) {
 		r.Start()
 		synctest.Wait()
 		r.Stop()
-		if got := log.redelivered[len(log.redelivered)-1]; got != "during-restart" || log.pages != 1 {
+		if got := last(log.asked()); got != "during-restart" || log.pages != 1 {
 			t.Errorf("last %s after %d pages", got, log.pages)
 		}
 	})
@@ -163,3 +170,5 @@ func TestRecoveryKeepsTheCheckpointBeforeWhatIsMissing(t *testing.T) {
 		}
 	})
 }
+
+func last(all []string) string { return all[len(all)-1] }
