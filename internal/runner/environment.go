@@ -18,7 +18,7 @@ var passed = []string{ //nolint:gochecknoglobals // a constant list; Go has no c
 	"http_proxy", "https_proxy", "no_proxy", "PYENV_ROOT", "RUSTUP_HOME", "JAVA_HOME", "NVM_DIR", "SDKMAN_DIR",
 }
 
-// MachineEnv picks from an environment what a runner may have of it: what every program needs and the names in pass.
+// MachineEnv picks from an environment what commands may have of it: what every program needs and the names in pass.
 func MachineEnv(environ, pass []string) []string {
 	var env []string
 	for _, entry := range environ {
@@ -30,9 +30,14 @@ func MachineEnv(environ, pass []string) []string {
 	return env
 }
 
-// sealEnvironment forgets every variable that MachineEnv does not pass: what stages and checkouts start inherits nothing.
+// RunnerEnv is MachineEnv with what tells a runner, but not its commands, where the container engine is.
+func RunnerEnv(environ, pass []string) []string {
+	return MachineEnv(environ, append(slices.Clone(pass), sandbox.EngineVariables...))
+}
+
+// sealEnvironment forgets every variable that RunnerEnv does not pass: what stages and checkouts start inherits nothing.
 func sealEnvironment(options Options, home string) error {
-	env := MachineEnv(os.Environ(), options.PassEnv)
+	env := RunnerEnv(os.Environ(), options.PassEnv)
 	os.Clearenv()
 	for _, entry := range append(env, "HOME="+home) {
 		name, value, _ := strings.Cut(entry, "=")

@@ -244,8 +244,8 @@ func ends(t *testing.T, h Harness) {
 	}
 }
 
-// cancelWhen follows a task and cancels it when a line comes.
-func cancelWhen(t *testing.T, h Harness, task pipeline.Task, line, reason string) Record {
+// CancelWhen follows a task and cancels it when a line comes.
+func CancelWhen(t *testing.T, h Harness, task pipeline.Task, line, reason string) Record {
 	t.Helper()
 	if err := h.Executor.Start(t.Context(), task, pipeline.Secrets{}); err != nil {
 		t.Fatal(err)
@@ -267,16 +267,16 @@ func cancelWhen(t *testing.T, h Harness, task pipeline.Task, line, reason string
 }
 
 func cancels(t *testing.T, h Harness) {
-	cancelWhen(t, h, NewTask(t, "wait"), waiting, "superseded by run #13")
+	CancelWhen(t, h, NewTask(t, "wait"), waiting, "superseded by run #13")
 	shell := NewTask(t, "run", `trap 'echo tidied up; exit 1' INT; sleep 1000 & echo ready; wait`)
 	shell.ID = "r1-s2-a1"
-	want(t, cancelWhen(t, h, shell, "ready", "a person asked for it"), pipeline.StatusCancelled, "tidied up")
+	want(t, CancelWhen(t, h, shell, "ready", "a person asked for it"), pipeline.StatusCancelled, "tidied up")
 }
 
 func cancelsStubborn(t *testing.T, h Harness) {
 	task := NewTask(t, "run", `trap '' INT TERM HUP; (trap '' INT TERM HUP; setsid sleep 1000) & echo ready; while :; do sleep 1000; done`)
 	task.Grace = 100 * time.Millisecond
-	cancelWhen(t, h, task, "ready", "enough")
+	CancelWhen(t, h, task, "ready", "enough")
 }
 
 func cancelsAfterEnd(t *testing.T, h Harness) {
@@ -322,7 +322,7 @@ func restarts(t *testing.T, h Harness) {
 	if known, err := h.Executor.Known(t.Context(), task.ID); !known || err != nil {
 		t.Fatalf("known: %v, %v", known, err)
 	}
-	record := cancelWhen(t, h, task, waiting, "seen again")
+	record := CancelWhen(t, h, task, waiting, "seen again")
 	if n := strings.Count(record.Log(), waiting); n != 1 {
 		t.Fatalf("the task ran %d times", n)
 	}
@@ -509,5 +509,5 @@ func contextEnds(t *testing.T, h Harness) {
 	if !errors.Is(err, cause) {
 		t.Fatal(err)
 	}
-	cancelWhen(t, h, task, waiting, "the test is over")
+	CancelWhen(t, h, task, waiting, "the test is over")
 }

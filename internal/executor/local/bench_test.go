@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -54,7 +55,9 @@ func benchmarkStage(b *testing.B, mode string, commands int) {
 	for range commands {
 		task.Stage.Run = append(task.Stage.Run, "true")
 	}
+	best := time.Hour // the mean tells of what else the machine does
 	for i := 0; b.Loop(); i++ {
+		begun := time.Now()
 		task.ID = fmt.Sprintf("task-%d", i)
 		if err := e.Start(b.Context(), task, pipeline.Secrets{}); err != nil {
 			b.Fatal(err)
@@ -68,5 +71,7 @@ func benchmarkStage(b *testing.B, mode string, commands int) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		best = min(best, time.Since(begun))
 	}
+	b.ReportMetric(float64(best.Microseconds())/1000, "best-ms")
 }

@@ -129,7 +129,7 @@ func (e *Executor) spawn(t *task, secrets, ready *os.File) (*process, error) {
 	args := append(append([]string{}, e.options.Command...), t.folder)
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = t.folder, log, log
-	cmd.Env = runner.MachineEnv(os.Environ(), e.options.Runner.PassEnv)
+	cmd.Env = runner.RunnerEnv(os.Environ(), e.options.Runner.PassEnv)
 	cmd.ExtraFiles = []*os.File{secrets, ready}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

@@ -24,7 +24,7 @@ const insideID = 1000
 // kernel are parts of /proc through which root, even without capabilities, changes the machine: their permission bits
 // speak of root itself, whatever the namespace. Bubblewrap leaves them writable.
 var kernel = []string{ //nolint:gochecknoglobals // a constant list; Go has no constant slices
-	"/proc/sys", "/proc/sysrq-trigger", "/proc/fs", "/proc/scsi", "/proc/acpi", "/proc/driver",
+	"/proc/sys", "/proc/sysrq-trigger", "/proc/scsi", "/proc/acpi",
 }
 
 // baseArguments is everything but what differs between two commands of a stage.
@@ -41,8 +41,10 @@ func baseArguments(policy Policy) []string {
 	if os.Getuid() == 0 {
 		id := strconv.Itoa(insideID)
 		args = append(args, "--uid", id, "--gid", id)
-		for _, path := range kernel {
-			args = append(args, "--ro-bind-try", path, path)
+	}
+	for _, path := range kernel {
+		if _, err := os.Lstat(path); err == nil {
+			args = append(args, "--ro-bind", path, path)
 		}
 	}
 	args = append(args,

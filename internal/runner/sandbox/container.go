@@ -27,6 +27,9 @@ const (
 // TaskLabel marks containers with the folder of the task they belong to, so that those of a lost runner can be found.
 const TaskLabel = "slipway.task"
 
+// EngineVariables tell the docker command where the engine is.
+var EngineVariables = []string{"DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"} //nolint:gochecknoglobals // a constant list; Go has no constant slices
+
 // EngineError says that a command could not run in its image.
 type EngineError struct {
 	Image  string
@@ -66,7 +69,7 @@ func NewContainers(ctx context.Context, policy Policy, reaper *process.Reaper, t
 // engineEnv is what the docker command may know of ours: where the engine is.
 func engineEnv() []string {
 	env := []string{"HOME=/nonexistent", "PATH=" + os.Getenv("PATH")}
-	for _, name := range []string{"DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"} {
+	for _, name := range EngineVariables {
 		if value, found := os.LookupEnv(name); found {
 			env = append(env, name+"="+value)
 		}
