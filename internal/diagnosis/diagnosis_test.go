@@ -1,0 +1,190 @@
+package diagnosis
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/slipwayhq/slipway/internal/pipeline"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// cases name a log of testdata, the verdict that came with it, and the rule. The logs are what the tools printed; those
+// of tools for which this was not possible are the texts of the pipeline's troubleshooting page.
+var cases = []struct {
+	log, id string
+	verdict pipeline.Verdict
+}{
+	{log: "pytest-not-found", verdict: pipeline.Verdict{ExitCode: 127}},
+	{log: "registry-denied"},
+	{log: "aws-credentials-missing"},
+	{log: "aws-credentials-missing-provider", id: "aws-credentials-missing"},
+	{log: "kubernetes-not-logged-in"},
+	{log: "health-check-failed"},
+	{log: "python-module-missing", verdict: pipeline.Verdict{ExitCode: 2}},
+	{log: "package-not-found"},
+	{log: "dependency-conflict"},
+	{log: "name-not-resolved"},
+	{log: "connection-refused"},
+	{log: "coverage-below-minimum", verdict: pipeline.Verdict{ExitCode: 1}},
+	{log: "python-syntax-error"},
+	{log: "test-collection-failed", verdict: pipeline.Verdict{ExitCode: 2}},
+	{log: "pytest-fixture-missing"},
+	{log: "no-tests-found", verdict: pipeline.Verdict{ExitCode: 5}},
+	{log: "port-in-use"},
+	{log: "script-not-executable", verdict: pipeline.Verdict{ExitCode: 126}},
+	{log: "windows-line-ends", verdict: pipeline.Verdict{ExitCode: 127}},
+	{log: "command-not-found", verdict: pipeline.Verdict{ExitCode: 127}},
+	{log: "variable-not-set", verdict: pipeline.Verdict{ExitCode: 1}},
+	{log: "out-of-memory-python", id: "out-of-memory"},
+	{log: "node-out-of-memory", verdict: pipeline.Verdict{ExitCode: 134}},
+	{log: "disk-full"},
+	{log: "package-hash-mismatch"},
+	{log: "requirement-invalid"},
+	{log: "python-build-failed"},
+	{log: "python-venv-missing"},
+	{log: "commit-gone"},
+	{log: "npm-lock-missing"},
+	{log: "npm-lock-outdated"},
+	{log: "npm-script-missing"},
+	{log: "node-module-missing"},
+	{log: "go-module-missing"},
+	{log: "go-sum-missing"},
+	{log: "terraform-state-locked"},
+	{log: "docker-daemon-missing"},
+	{log: "", id: "timeout", verdict: pipeline.Verdict{Status: pipeline.StatusTimedOut, Cause: "The stage ran longer than its limit of 30m and was stopped during Run tests."}},
+	{log: "", id: "out-of-memory", verdict: pipeline.Verdict{ExitCode: 137}},
+	{log: "", id: "out-of-memory", verdict: pipeline.Verdict{Cause: "pytest was killed because memory ran out.", Signal: "killed"}},
+	{log: "", id: "python-version-missing", verdict: pipeline.Verdict{Cause: "Python 3.14 (asked for by .python-version) is not installed here; there is Python 3.13.0, 3.12.1."}},
+	{log: "", id: "coverage-below-minimum", verdict: pipeline.Verdict{Cause: "Coverage is 76.9 %, below the minimum of 80 %."}},
+	{log: "", id: "coverage-not-measured", verdict: pipeline.Verdict{Cause: "coverage-min is 80 %, but coverage was not measured: the requirements do not hold pytest-cov."}},
+	{log: "", id: "commit-gone", verdict: pipeline.Verdict{Cause: "commit 12345 is no longer reachable: refs/heads/x was force-pushed or deleted after the run was asked for; push again."}},
+	{log: "", id: "no-tests-found", verdict: pipeline.Verdict{Cause: "pytest found no tests. It collects test_*.py and *_test.py; `tests` of the stage says where."}},
+}
+
+func tail(t *testing.T, name string) []string {
+	t.Helper()
+	if name == "" {
+		return nil
+	}
+	text, err := os.ReadFile(filepath.Join("testdata", name+".log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+}
+
+func TestKnownFailures(t *testing.T) {
+	var all strings.Builder
+	covered := map[string]bool{}
+	for _, c := range cases {
+		if c.id == "" {
+			c.id = c.log
+		}
+		if c.verdict.Status == "" {
+			c.verdict.Status = pipeline.StatusFailure
+		}
+		t.Run(c.log+"/"+c.id, func(t *testing.T) {
+			got := Find(pipeline.StageSpec{}, c.verdict, tail(t, c.log))
+			if got == nil || got.ID != c.id {
+				t.Fatalf("found %+v, want %s", got, c.id)
+			}
+			if got.Evidence == "" && c.verdict.ExitCode != 137 || strings.Contains(got.Cause+strings.Join(got.Remedy, ""), "$1") {
+				t.Errorf("diagnosis = %+v", got)
+			}
+			covered[got.ID] = true
+			_, _ = fmt.Fprintf(&all, "%s\n  cause:    %s\n  remedy:   %s\n  evidence: %s\n", got.ID, got.Cause, strings.Join(got.Remedy, "\n            "), got.Evidence)
+		})
+	}
+	// No real log could be had for these; their texts are those of the tools' documentation and sources.
+	covered["registry-rate-limit"], covered["certificate-not-trusted"], covered["permission-denied"] = true, true, true
+	for _, r := range rules {
+		if !covered[r.id] {
+			t.Errorf("no log for %s", r.id)
+		}
+	}
+	golden(t, "known.golden.txt", all.String())
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEveryLogIsUsed(t *testing.T) {
+	used := map[string]bool{}
+	for _, c := range cases {
+		used[c.log+".log"] = true
+	}
+	files, err := filepath.Glob("testdata/*.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if !used[filepath.Base(file)] {
+			t.Errorf("%s has no case", file)
+		}
+	}
+}
+
+func TestNothingToDiagnose(t *testing.T) {
+	log := []string{"pytest: command not found"}
+	for _, status := range []pipeline.Status{pipeline.StatusSuccess, pipeline.StatusCancelled, pipeline.StatusSkipped} {
+		if got := Find(pipeline.StageSpec{}, pipeline.Verdict{Status: status}, log); got != nil {
+			t.Errorf("%s: %+v", status, got)
+		}
+	}
+	if got := Find(pipeline.StageSpec{}, pipeline.Verdict{Status: pipeline.StatusFailure, Cause: "1 of 3 tests failed: tests.test_a (assert 1 == 2)."}, []string{"E  assert 1 == 2"}); got != nil {
+		t.Errorf("an unknown failure is diagnosed as %+v", got)
+	}
+}
+
+func TestTheMostSpecialWins(t *testing.T) {
+	for id, log := range map[string][]string{
+		"name-not-resolved":       {"WARNING: Retrying after connection broken by 'NewConnectionError(Name or service not known)'", "ERROR: No matching distribution found for flask"},
+		"pytest-not-found":        {"bash: line 1: pytest: command not found"},
+		"disk-full":               {"OSError: [Errno 28] No space left on device", "ERROR: Failed building wheel for x"},
+		"python-syntax-error":     {"E     File \"/work/tests/test_a.py\", line 1", "E   SyntaxError: invalid syntax", "Interrupted: 1 error during collection"},
+		"aws-credentials-missing": {"\x1b[31m│\x1b[0m \x1b[1mError: No valid credential sources found\x1b[0m"},
+	} {
+		if got := Find(pipeline.StageSpec{}, pipeline.Verdict{Status: pipeline.StatusFailure}, log); got == nil || got.ID != id {
+			t.Errorf("found %+v, want %s", got, id)
+		}
+	}
+}
+
+func TestTheTimeoutIsTold(t *testing.T) {
+	got := Find(pipeline.StageSpec{}, pipeline.Verdict{Status: pipeline.StatusTimedOut}, []string{"bash: x: command not found"})
+	if got == nil || got.ID != "timeout" {
+		t.Errorf("found %+v", got)
+	}
+}
+
+func FuzzFind(f *testing.F) {
+	f.Add("ModuleNotFoundError: No module named 'x'", "cause")
+	f.Add(strings.Repeat("a:", 40_000)+" Permission denied", "\x1b[31m")
+	f.Fuzz(func(t *testing.T, line, cause string) {
+		got := Find(pipeline.StageSpec{}, pipeline.Verdict{Status: pipeline.StatusFailure, ExitCode: 126, Cause: cause}, []string{line, line})
+		if got != nil && (got.ID == "" || got.Cause == "" || len(got.Remedy) == 0 || len(got.Evidence) > maxEvidence+3) {
+			t.Errorf("diagnosis = %+v", got)
+		}
+	})
+}
