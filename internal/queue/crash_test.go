@@ -41,7 +41,7 @@ func workForever(path string) error {
 		Delivery:  func(_ context.Context, guid string) error { return hang(guid) },
 		Stage:     func(_ context.Context, id int64) error { return hang(fmt.Sprint("stage ", id)) },
 		Interrupt: func(context.Context, int64) error { return nil },
-		Discarded: func(_ context.Context, d queue.Discarded) { _, _ = os.Stdout.WriteString("discarded " + d.GUID + "\n") }, //nolint:errcheck // the parent misses the line
+		Discarded: func(_ context.Context, d queue.Discarded) { _, _ = os.Stdout.WriteString("discarded " + d.GUID + "\n") },
 	}})
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func workForever(path string) error {
 // killed starts a process on the database, waits for a line of it and kills it.
 func killed(t *testing.T, path, line string) {
 	t.Helper()
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$") //nolint:gosec // this program itself
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
 	child.Env = append(os.Environ(), crashVariable+"="+path)
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()

@@ -149,7 +149,7 @@ func protect(fn func() error) (err error) {
 	return fn()
 }
 
-// Snooze, returned by a handler, has the job worked again after d. It does not count as an attempt.
+// Snooze is returned by a handler to have the job worked again after d. It does not count as an attempt.
 func Snooze(d time.Duration) error { return &snoozeError{d: max(0, d)} }
 
 type snoozeError struct{ d time.Duration }

@@ -21,7 +21,7 @@ func TestFilesArePrivate(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, nil, 0o644); err != nil { //nolint:gosec // too open on purpose
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	db := open(t, path)
@@ -182,7 +182,7 @@ func explain(t *testing.T, db *sql.DB, query string) string {
 	return plan.String()
 }
 
-// TestAcceptDuringChanges: a change that fails beside others in one transaction takes nothing of them along.
+// TestFailureBesideOthers: a change that fails beside others in one transaction takes nothing of them along.
 func TestFailureBesideOthers(t *testing.T) {
 	t.Parallel()
 	db := open(t, filepath.Join(t.TempDir(), "slipway.db"))

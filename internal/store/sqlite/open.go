@@ -127,12 +127,12 @@ func (db *DB) Ping(ctx context.Context) error {
 	return nil
 }
 
-func (db *DB) loadSequences(ctx context.Context) error {
+func (db *DB) loadSequences(ctx context.Context) (err error) {
 	rows, err := db.read.QueryContext(ctx, `SELECT name, seq FROM sqlite_sequence WHERE name IN ('runs', 'stage_runs')`)
 	if err != nil {
 		return fmt.Errorf("last identifiers: %w", err)
 	}
-	defer rows.Close()
+	defer func() { err = errors.Join(err, rows.Close()) }()
 	last := map[string]*atomic.Int64{"runs": &db.lastRunID, "stage_runs": &db.lastStageRunID}
 	for rows.Next() {
 		var name string
@@ -162,7 +162,7 @@ func privateFile(path string) error {
 		return fmt.Errorf("folder of the database: %w", err)
 	}
 	// Closing any descriptor of the file drops SQLite's own locks on it (POSIX): it must happen before SQLite opens it.
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the path is the operator's setting
 	if err != nil {
 		return fmt.Errorf("create: %w", err)
 	}

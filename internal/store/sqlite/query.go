@@ -125,7 +125,7 @@ func (v view) stmt(query string) (*sql.Stmt, error) {
 }
 
 func (v view) exec(query string) error {
-	s, err := v.stmt(query)
+	s, err := v.stmt(query) //nolint:sqlclosecheck // it stays prepared as long as the connection lives
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (v view) exec(query string) error {
 
 // one reads one row; ErrNotFound where there is none.
 func (v view) one(query string, args []any, into ...any) error {
-	s, err := v.stmt(query)
+	s, err := v.stmt(query) //nolint:sqlclosecheck // it stays prepared as long as the connection lives
 	if err != nil {
 		return err
 	}
@@ -147,8 +147,8 @@ func (v view) one(query string, args []any, into ...any) error {
 }
 
 // all calls row for every row; scan reads its columns.
-func (v view) all(query string, args []any, row func(scan func(...any) error) error) error {
-	s, err := v.stmt(query)
+func (v view) all(query string, args []any, row func(scan func(...any) error) error) (err error) {
+	s, err := v.stmt(query) //nolint:sqlclosecheck // it stays prepared as long as the connection lives
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (v view) all(query string, args []any, row func(scan func(...any) error) er
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		if err := row(rows.Scan); err != nil {
 			return err

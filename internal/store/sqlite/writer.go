@@ -5,14 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"time"
-
-	"github.com/riverqueue/river"
-	modernc "modernc.org/sqlite"
-	codes "modernc.org/sqlite/lib"
 )
 
 const (
@@ -39,7 +33,6 @@ const (
 // change is what a caller hands to the writer: do runs inside the transaction, in the writer's goroutine. It must not
 // wait for another change.
 type change struct {
-	ctx     context.Context
 	do      func(*batch) error
 	durable durability
 	// taken by the writer, or by the caller who gave up waiting.
@@ -71,14 +64,14 @@ func newWriter(ctx context.Context, db *DB) (*writer, error) {
 		db: db, conn: conn, stmts: make(map[string]*sql.Stmt), changes: make(chan *change, backlog),
 		synchronous: durable, stopped: make(chan struct{}),
 	}
-	go w.run()
+	go w.run(context.WithoutCancel(ctx))
 	return w, nil
 }
 
 // apply hands a change to the writer and waits until it is committed. When ctx ends before the writer has begun with
 // it, nothing happens; after that the outcome is awaited, so that an error always means "not done".
 func (w *writer) apply(ctx context.Context, d durability, do func(*batch) error) error {
-	c := &change{ctx: context.WithoutCancel(ctx), do: do, durable: d, done: make(chan struct{})}
+	c := &change{do: do, durable: d, done: make(chan struct{})}
 	if err := w.hand(ctx, c); err != nil {
 		return err
 	}
@@ -127,14 +120,14 @@ func (w *writer) close() error {
 	return errors.Join(errs...)
 }
 
-func (w *writer) run() {
+func (w *writer) run(ctx context.Context) {
 	defer close(w.stopped)
 	for first := range w.changes {
 		batch := w.collect(first)
 		if len(batch) == 0 {
 			continue
 		}
-		if err := w.commit(batch); err != nil {
+		if err := w.commit(ctx, batch); err != nil {
 			for _, c := range batch {
 				c.err = err
 			}
@@ -166,8 +159,7 @@ func (w *writer) collect(first *change) []*change {
 }
 
 // commit carries out a batch. A change that fails alone leaves its error in itself; an error returned is everybody's.
-func (w *writer) commit(changes []*change) (err error) {
-	ctx := context.Background()
+func (w *writer) commit(ctx context.Context, changes []*change) (err error) {
 	if err := w.setSynchronous(ctx, changes); err != nil {
 		return err
 	}
@@ -220,113 +212,4 @@ func (w *writer) setSynchronous(ctx context.Context, changes []*change) error {
 	}
 	w.synchronous = want
 	return nil
-}
-
-// batch is a transaction under way.
-type batch struct {
-	w   *writer
-	ctx context.Context //nolint:containedctx // of the transaction, never cancelled; a batch lives as long as it
-	tx  *sql.Tx
-	// jobs are inserted together at the end.
-	jobs []river.InsertManyParams
-	// wake are the queues to wake after the commit, and dueAt the first time a delayed job is due.
-	wake  map[string]struct{}
-	dueAt time.Time
-}
-
-// carryOut runs one change. own is the change's own failure, which undoes that change alone; err is the database's,
-// after which nothing of the transaction can be trusted.
-func (b *batch) carryOut(c *change, alone bool) (own, err error) {
-	jobs := len(b.jobs)
-	if !alone {
-		if _, err := b.exec("SAVEPOINT one"); err != nil {
-			return nil, err
-		}
-	}
-	own = b.protect(c)
-	if own != nil {
-		b.jobs = b.jobs[:jobs]
-		if brokeTransaction(own) {
-			return nil, own
-		}
-	}
-	if alone {
-		return own, nil
-	}
-	if own != nil {
-		if _, err := b.exec("ROLLBACK TO one"); err != nil {
-			return nil, err
-		}
-	}
-	_, err = b.exec("RELEASE one")
-	return own, err
-}
-
-// protect turns a panic of a caller's function into an error of that caller: the writer must go on.
-func (b *batch) protect(c *change) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic while changing the database: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return c.do(b)
-}
-
-// brokeTransaction reports errors after which SQLite may have rolled back the whole transaction by itself.
-func brokeTransaction(err error) bool {
-	var e *modernc.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	return e.Code()&0xff != codes.SQLITE_CONSTRAINT
-}
-
-func ignoreDone(err error) error {
-	if errors.Is(err, sql.ErrTxDone) {
-		return nil
-	}
-	return err
-}
-
-// stmt is prepared once for the life of the connection. It belongs to the connection, not to the transaction, and the
-// connection has no other transaction than ours.
-func (b *batch) stmt(query string) (*sql.Stmt, error) {
-	if s, ok := b.w.stmts[query]; ok {
-		return s, nil
-	}
-	s, err := b.w.conn.PrepareContext(b.ctx, query)
-	if err != nil {
-		return nil, fmt.Errorf("prepare %q: %w", query, err)
-	}
-	b.w.stmts[query] = s
-	return s, nil
-}
-
-func (b *batch) exec(query string, args ...any) (affected int64, err error) {
-	s, err := b.stmt(query)
-	if err != nil {
-		return 0, err
-	}
-	result, err := s.ExecContext(b.ctx, args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-// one reads one row; sql.ErrNoRows where there is none.
-func (b *batch) one(query string, args []any, into ...any) error {
-	s, err := b.stmt(query)
-	if err != nil {
-		return err
-	}
-	return s.QueryRowContext(b.ctx, args...).Scan(into...)
-}
-
-// tell wakes, after the commit, who has something to do.
-func (b *batch) tell() {
-	b.w.db.bell.ring(b.wake)
-	if !b.dueAt.IsZero() {
-		b.w.db.alarm.set(b.dueAt)
-	}
 }
