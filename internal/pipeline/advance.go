@@ -25,6 +25,7 @@ func NewRun(t Trigger, plan Plan, now time.Time) Run {
 // Jobs of a run that has no IDs yet carry none: Store.CreateRun calls it once IDs are given.
 func (r *Run) Advance(now time.Time) []Job {
 	var jobs []Job
+	latest := r.latest()
 	for changed := true; changed; {
 		changed = false
 		for i := range r.Stages {
@@ -32,7 +33,7 @@ func (r *Run) Advance(now time.Time) []Job {
 			if s.Superseded || s.Status != StatusQueued {
 				continue
 			}
-			next, reason, by := r.next(s)
+			next, reason, by := latest.next(s)
 			if next == StatusQueued {
 				continue
 			}
@@ -51,18 +52,18 @@ func (r *Run) Advance(now time.Time) []Job {
 }
 
 // next decides what becomes of a queued stage, with the reason and, where another stage is to blame, its key.
-func (r *Run) next(s *StageRun) (next Status, reason, by string) {
+func (l latestAttempts) next(s *StageRun) (next Status, reason, by string) {
 	switch {
 	case s.Spec.Skip != "":
 		return StatusSkipped, s.Spec.Skip, ""
 	case s.Spec.Hold != "":
 		return StatusWaiting, s.Spec.Hold, ""
 	case s.Spec.Uses == UsesSummary:
-		return r.nextSummary(s), "", ""
+		return l.nextSummary(), "", ""
 	}
 	next = StatusReady
 	for _, need := range s.Spec.Needs {
-		n := r.current(need.Stage)
+		n := l.of(need.Stage)
 		switch {
 		case n.Status.Passed(), n.Status == StatusSkipped && need.Optional:
 		case n.Status.Final():
@@ -74,17 +75,52 @@ func (r *Run) next(s *StageRun) (next Status, reason, by string) {
 	return next, "", ""
 }
 
-func (r *Run) nextSummary(summary *StageRun) Status {
+// latestAttempts finds the last attempt of a stage by its key: with a matrix, stages have hundreds of needs.
+type latestAttempts map[string]*StageRun
+
+// latest is valid until an attempt is appended.
+func (r *Run) latest() latestAttempts {
+	l := make(latestAttempts, len(r.Stages))
 	for i := range r.Stages {
-		s := &r.Stages[i]
-		if s.Superseded || s == summary || s.Spec.Uses == UsesSummary {
-			continue
+		if s := &r.Stages[i]; !s.Superseded {
+			l[s.Spec.Key] = s
 		}
-		if !s.Status.Final() {
+	}
+	return l
+}
+
+// of is the stage with that key; the plan guarantees that it exists.
+func (l latestAttempts) of(key string) *StageRun {
+	if s, ok := l[key]; ok {
+		return s
+	}
+	return &StageRun{Status: StatusSkipped}
+}
+
+// nextSummary lets a summary start when every stage has ended but those that wait for a summary themselves.
+func (l latestAttempts) nextSummary() Status {
+	after := make(map[string]bool)
+	for key, s := range l {
+		if !s.Status.Final() && s.Spec.Uses != UsesSummary && !l.afterSummary(key, after) {
 			return StatusQueued
 		}
 	}
 	return StatusReady
+}
+
+// afterSummary reports whether a stage needs a summary, directly or through others; known holds earlier answers.
+func (l latestAttempts) afterSummary(key string, known map[string]bool) bool {
+	if answer, ok := known[key]; ok {
+		return answer
+	}
+	known[key] = false // needs have no circle
+	for _, need := range l.of(key).Spec.Needs {
+		if l.of(need.Stage).Spec.Uses == UsesSummary || l.afterSummary(need.Stage, known) {
+			known[key] = true
+			break
+		}
+	}
+	return known[key]
 }
 
 func past(s Status) string {

@@ -293,3 +293,78 @@ func TestDiagramIsTheStateMachine(t *testing.T) {
 		t.Errorf("the diagram is not the table:\n%s", diff)
 	}
 }
+
+func TestWhatNeedsASummaryRunsAfterIt(t *testing.T) {
+	run := newRun("a", "summary", "after: summary", "later: after")
+	run.Advance(at(0))
+	for _, key := range []string{"a", "summary", "after", "later"} {
+		if got := run.current(key).Status; got != StatusReady {
+			t.Fatalf("%s is %s: %s", key, got, states(run))
+		}
+		finish(t, run, key, Verdict{Status: StatusSuccess})
+	}
+	if run.Status != StatusSuccess {
+		t.Error(run.Status)
+	}
+}
+
+func TestRerunWhileTheSummaryWaitsForAWorker(t *testing.T) {
+	for _, begun := range []bool{false, true} {
+		run := newRun("a", "summary")
+		run.Advance(at(0))
+		finish(t, run, "a", Verdict{Status: StatusFailure})
+		if begun {
+			if err := run.current("summary").Move(StatusRunning, at(3)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := run.Rerun("a", "asked by @alice", at(3)); err != nil {
+			t.Fatal(err)
+		}
+		if got := states(run); got != "a=ready summary=queued" {
+			t.Errorf("the summary would tell of the attempt before: %s", got)
+		}
+		finish(t, run, "a", Verdict{Status: StatusSuccess})
+		finish(t, run, "summary", Verdict{Status: StatusSuccess})
+		if run.Status != StatusSuccess {
+			t.Errorf("run is %s: %s", run.Status, states(run))
+		}
+	}
+}
+
+func TestRerunOfACancelledStageBringsBackWhatNeedsIt(t *testing.T) {
+	run := newRun("a", "b: a", "c: b", "other", "summary")
+	run.Advance(at(0))
+	run.Cancel("superseded by run #2", at(1))
+	finish(t, run, "summary", Verdict{Status: StatusSuccess})
+	if _, err := run.Rerun("a", "asked by @alice", at(2)); err != nil {
+		t.Fatal(err)
+	}
+	if got := states(run); got != "other=cancelled a=ready b=queued c=queued summary=queued" {
+		t.Error(got)
+	}
+	if run.Reason != "" {
+		t.Errorf("the run still says %q", run.Reason)
+	}
+}
+
+func TestCancelledThoughNobodyAskedIsTriedAgain(t *testing.T) {
+	run := newRun("a")
+	run.Advance(at(0))
+	jobs := finish(t, run, "a", Verdict{Status: StatusCancelled, Title: "Cancelled: the runner was told to end (terminated)"})
+	if len(jobs) != 1 || run.current("a").Attempt != 2 || run.Status.Final() {
+		t.Errorf("jobs %v, run %s: %s", jobs, run.Status, states(run))
+	}
+}
+
+func TestAVerdictThatIsNoEndIsAFailure(t *testing.T) {
+	for _, status := range []Status{"", StatusWaiting, StatusRunning, "strange"} {
+		run := newRun("a")
+		run.Stages[0].Repairs = MaxRepairs
+		run.Advance(at(0))
+		finish(t, run, "a", Verdict{Status: status})
+		if run.Status != StatusFailure {
+			t.Errorf("%q: run is %s", status, run.Status)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -50,6 +51,7 @@ func (r *Run) Conclude(stageRunID int64, result Result, now time.Time) ([]Job, e
 	if s == nil {
 		return nil, fmt.Errorf("stage attempt %d of run %d: %w", stageRunID, r.ID, ErrNotFound)
 	}
+	result.Verdict = s.judge(result.Verdict)
 	status := result.Verdict.Status
 	if s.Spec.ContinueOnFailure && (status == StatusFailure || status == StatusTimedOut) {
 		status = StatusNeutral
@@ -63,6 +65,25 @@ func (r *Run) Conclude(stageRunID int64, result Result, now time.Time) ([]Job, e
 	s.Result = result
 	jobs := r.tryAgain(stageRunID, now)
 	return append(jobs, r.Advance(now)...), nil
+}
+
+// judge puts right what a runner cannot know: a stage that ended as cancelled though nobody asked was interrupted from
+// outside (a restart of the machine), and an end that is none is a failure of ours.
+func (s *StageRun) judge(v Verdict) Verdict {
+	switch {
+	case v.Status == StatusCancelled && s.Cancel == "" && s.Spec.Uses != UsesSummary:
+		return Verdict{
+			Status: StatusFailure, Infrastructure: true, Title: "the stage was interrupted",
+			Cause: "The stage was stopped from outside, and nobody had asked for it. It said: " + v.Title,
+		}
+	case !v.Status.Final() || !StatusRunning.Can(v.Status):
+		return Verdict{
+			Status: StatusFailure, Infrastructure: true, Title: "the stage ended without a result",
+			Cause: fmt.Sprintf("The stage ended as %q, which is no end: this is a mistake in Slipway.", v.Status),
+		}
+	default:
+		return v
+	}
 }
 
 // tryAgain appends the next attempt where one is due. The pointer into Stages dies with the append, hence the ID.
@@ -111,7 +132,7 @@ func (r *Run) newAttempt(key string, with StageRun, now time.Time) *StageRun {
 	return &r.Stages[len(r.Stages)-1]
 }
 
-// Rerun makes new attempts of an ended stage, of those skipped because of it and of the summary.
+// Rerun makes new attempts of an ended stage, of those that did not run because of it and of the summary.
 func (r *Run) Rerun(key, why string, now time.Time) ([]Job, error) {
 	s := r.current(key)
 	if s.Spec.Key != key {
@@ -120,21 +141,45 @@ func (r *Run) Rerun(key, why string, now time.Time) ([]Job, error) {
 	if !s.Status.Final() {
 		return nil, nil // it has not ended: what was asked for is under way
 	}
+	r.Reason = "" // whoever cancelled the run is overruled
+	again := r.broughtBack(key)
+	for _, c := range r.Current() {
+		switch {
+		case again[c.Spec.Key]:
+		case c.Spec.Uses != UsesSummary || c.Status == StatusQueued || c.Status == StatusWaiting:
+			continue
+		case !c.Status.Final():
+			// It would tell of a run that goes on: another attempt tells of the end.
+			if err := r.current(c.Spec.Key).endUntold(why, now); err != nil {
+				return nil, err
+			}
+		}
+		r.newAttempt(c.Spec.Key, StageRun{AttemptReason: why}, now)
+	}
+	return r.Advance(now), nil
+}
+
+func (s *StageRun) endUntold(why string, now time.Time) error {
+	s.Reason = why
+	return s.Move(StatusCancelled, now)
+}
+
+// broughtBack are the keys of a stage and of those that a re-run of it lets run: skipped because of it, or needing it
+// and cancelled before they began.
+func (r *Run) broughtBack(key string) map[string]bool {
 	again := map[string]bool{key: true}
 	for grown := true; grown; {
 		grown = false
 		for _, c := range r.Current() {
-			if c.Status == StatusSkipped && again[c.SkippedBy] && !again[c.Spec.Key] {
+			skipped := c.Status == StatusSkipped && again[c.SkippedBy]
+			untouched := c.Status == StatusCancelled && c.StartedAt.IsZero() &&
+				slices.ContainsFunc(c.Spec.Needs, func(n Need) bool { return again[n.Stage] })
+			if (skipped || untouched) && !again[c.Spec.Key] {
 				again[c.Spec.Key], grown = true, true
 			}
 		}
 	}
-	for _, c := range r.Current() {
-		if again[c.Spec.Key] || c.Spec.Uses == UsesSummary && c.Status.Final() {
-			r.newAttempt(c.Spec.Key, StageRun{AttemptReason: why}, now)
-		}
-	}
-	return r.Advance(now), nil
+	return again
 }
 
 // Cancel ends what has not started and asks what runs to stop; the summary still tells what happened.

@@ -111,21 +111,39 @@ func stageEnvironment(t Trigger, d Definition, def StageDefinition) (name, refus
 	if t.Base != "" {
 		branch = t.Base
 	}
+	if wanted == "*" {
+		return followedEnvironment(d.Environments, branch)
+	}
 	for _, env := range d.Environments {
-		if wanted != "*" && env.Name != wanted {
-			continue
-		}
-		if env.MatchBranch(branch) {
-			return env.Name, ""
-		}
-		if wanted != "*" {
-			return env.Name, fmt.Sprintf("branch %s does not belong to the environment %s", branch, env.Name)
+		switch {
+		case env.Name != wanted:
+		case env.MatchBranch(branch):
+			return wanted, ""
+		default:
+			return wanted, fmt.Sprintf("branch %s does not belong to the environment %s", branch, wanted)
 		}
 	}
-	if len(d.Environments) == 0 {
+	return wanted, fmt.Sprintf("the pipeline file declares no environment %s", wanted)
+}
+
+// followedEnvironment is the environment a branch belongs to: one that names branches before one that admits all.
+func followedEnvironment(environments []EnvironmentDefinition, branch string) (name, refusal string) {
+	if len(environments) == 0 {
 		return "", "the pipeline file declares no environment"
 	}
-	return "", fmt.Sprintf("no environment holds the branch %s", branch)
+	for _, env := range environments {
+		switch {
+		case !env.MatchBranch(branch):
+		case len(env.Branches) > 0:
+			return env.Name, ""
+		case name == "":
+			name = env.Name
+		}
+	}
+	if name == "" {
+		return "", fmt.Sprintf("no environment holds the branch %s", branch)
+	}
+	return name, ""
 }
 
 func skipReason(t Trigger, def StageDefinition, environment, refusal string, facts PlanFacts) (string, error) {

@@ -33,8 +33,8 @@ func pull(base string) Trigger {
 }
 
 func TestNewPlan(t *testing.T) {
-	production := EnvironmentDefinition{Name: "production", MatchBranch: only("main")}
-	staging := EnvironmentDefinition{Name: "staging", MatchBranch: only("develop")}
+	production := EnvironmentDefinition{Name: "production", Branches: []string{"main"}, MatchBranch: only("main")}
+	staging := EnvironmentDefinition{Name: "staging", Branches: []string{"develop"}, MatchBranch: only("develop")}
 	cases := []struct {
 		name    string
 		trigger Trigger
@@ -81,6 +81,21 @@ func TestNewPlan(t *testing.T) {
 			"branch of no environment", push("topic"), []StageDefinition{{ID: "d", Uses: "run", Environment: "*"}, {ID: "p", Uses: "run", Environment: "production"}},
 			[]EnvironmentDefinition{production}, nil,
 			map[string]string{"d": "no environment holds the branch topic", "p (production)": "branch topic does not belong to the environment production"},
+		},
+		{
+			"an environment that names the branch before one that admits all", push("main"), []StageDefinition{{ID: "d", Uses: "run", Environment: "*"}},
+			[]EnvironmentDefinition{{Name: "sandbox", MatchBranch: func(string) bool { return true }}, production}, nil,
+			map[string]string{"d (production)": "this version of Slipway does not deploy to environments"},
+		},
+		{
+			"an environment that admits all", push("topic"), []StageDefinition{{ID: "d", Uses: "run", Environment: "*"}},
+			[]EnvironmentDefinition{production, {Name: "sandbox", MatchBranch: func(string) bool { return true }}}, nil,
+			map[string]string{"d (sandbox)": "this version of Slipway does not deploy to environments"},
+		},
+		{
+			"a name that is not declared keeps its check's name", push("main"), []StageDefinition{{ID: "d", Uses: "run", Environment: "old"}},
+			[]EnvironmentDefinition{production}, nil,
+			map[string]string{"d (old)": "the pipeline file declares no environment old"},
 		},
 		{
 			"no environment declared", push("main"), []StageDefinition{{ID: "k", Uses: "kubernetes"}}, nil, nil,
