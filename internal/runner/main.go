@@ -39,8 +39,12 @@ func Main(ctx context.Context, dir string, deps Deps) error {
 		return err
 	}
 	defer job.close()
+	// The record begins with the secrets in hand: a bot that died before it gave them may start the task again.
 	secrets, err := inherited.secrets()
 	if err != nil {
+		return err
+	}
+	if err := job.record(); err != nil {
 		return err
 	}
 	ctx, stop := job.listen(ctx)
@@ -142,6 +146,11 @@ func (j *job) open() error {
 	if _, err := j.lock.WriteAt(state, 0); err != nil {
 		return fmt.Errorf("write the runner's state: %w", err)
 	}
+	return nil
+}
+
+// record begins the events. That they exist says that the task has begun, for ever.
+func (j *job) record() (err error) {
 	j.events, err = os.OpenFile(j.folder.path(EventsFile), os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("record the task: %w", err)
@@ -149,8 +158,15 @@ func (j *job) open() error {
 	return nil
 }
 
+// memoryScore makes the kernel, short of memory, prefer a stage to the bot.
+const memoryScore = "500"
+
 // harden keeps this process's memory, where secrets are, from core files and from processes of the same user.
 func harden() error {
+	// Before the process stops being its own: /proc/self belongs to root afterwards.
+	if err := os.WriteFile("/proc/self/oom_score_adj", []byte(memoryScore), 0o600); err != nil {
+		return fmt.Errorf("offer the stage to the kernel when memory is short: %w", err)
+	}
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("hide the runner's memory: %w", err)
 	}

@@ -114,10 +114,25 @@ func awaitReady(ctx context.Context, t *task, p *process, from *os.File) error {
 		return fmt.Errorf("wait for the runner: %w", err)
 	}
 	<-p.gone
-	if running, err := t.locked(); err != nil || running {
-		return err // another executor on the same folder was faster
+	if t.begunByAnother(p.pid) {
+		return nil
 	}
 	return fmt.Errorf("the runner ended before it began (%s): %s", p.detail(), t.lastWords())
+}
+
+// begunByAnother reports that the runner of a bot that died while it started it was faster, and lets go of ours.
+func (t *task) begunByAnother(pid int) bool {
+	running, err := t.locked()
+	if err != nil || !running && !t.begun() {
+		return false
+	}
+	if state, err := t.state(); err != nil || state.PID == pid {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.runner = nil
+	return true
 }
 
 func (e *Executor) spawn(t *task, secrets, ready *os.File) (*process, error) {
