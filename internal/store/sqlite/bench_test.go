@@ -150,3 +150,29 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkChangeLarge is one line of progress in the largest run there is: 200 stages, every other with a long result.
+func BenchmarkChangeLarge(b *testing.B) {
+	db := openBench(b)
+	run := benchRun(1, 1)
+	plan := pipeline.Plan{Name: "CI"}
+	for i := range 200 {
+		plan.Stages = append(plan.Stages, pipeline.StageSpec{Key: fmt.Sprint("stage-", i), Uses: "run", Run: []string{"make"}})
+	}
+	run, _, err := db.CreateRun(b.Context(), pipeline.NewRun(run.Trigger, plan, time.Now()), func(r *pipeline.Run) ([]pipeline.Job, error) {
+		for i := range r.Stages {
+			for line := 0; i%2 == 0 && line < pipeline.MaxLogTail; line++ {
+				r.Stages[i].Result.LogTail = append(r.Stages[i].Result.LogTail, "collecting tests: 412 found, 3 of them slow, none skipped")
+			}
+		}
+		return nil, nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := 0; b.Loop(); i++ {
+		if _, err := db.Change(b.Context(), run.ID, progress(i)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

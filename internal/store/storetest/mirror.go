@@ -125,7 +125,7 @@ func testRepositories(t *testing.T, s Store) {
 func testSettings(t *testing.T, s Store) {
 	_, err := s.Setting(t.Context(), "checkpoint")
 	wantNotFound(t, "setting", err)
-	for _, value := range []string{"one", "two", ""} {
+	for _, value := range []string{"one", "two", "a\x00b", "\xff\xfe", "'; DROP TABLE runs; --", ""} {
 		no(t, s.SetSetting(t.Context(), "checkpoint", value))
 		if got, err := s.Setting(t.Context(), "checkpoint"); err != nil || got != value {
 			t.Errorf("setting %q, %v, want %q", got, err, value)
