@@ -142,9 +142,9 @@ func hostileRun(r *rand.Rand) pipeline.Run {
 }
 
 func TestWhateverARunHoldsItsChecksAreWithinLimits(t *testing.T) {
-	rounds := 250
+	rounds := 120
 	if testing.Short() {
-		rounds = 40
+		rounds = 30
 	}
 	for seed := range rounds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

@@ -304,3 +304,36 @@ func BenchmarkIdleToFirstCheck(b *testing.B) {
 		must(b, w.reporter.Flush(b.Context()))
 	}
 }
+
+// BenchmarkBurst is 2,000 runs at once, each of seven stages: when GitHub has as many checks as there are runs.
+// Of each run the first check is written before the second of any.
+func BenchmarkBurst(b *testing.B) {
+	const runs, stages = 2000, 7
+	for b.Loop() {
+		b.StopTimer()
+		w := newWorld(b, false)
+		all := make([]pipeline.Run, runs)
+		for i := range all {
+			run := w.run
+			run.ID, run.Number, run.Stages = int64(i+1), int64(i+1), nil
+			for j := range stages {
+				run.Stages = append(run.Stages, pipeline.StageRun{
+					ID: int64(i*10 + j + 1), RunID: run.ID, Index: j, Attempt: 1, Version: 1, Status: pipeline.StatusQueued,
+					Spec: pipeline.StageSpec{Key: fmt.Sprintf("r%d-s%d", i, j)},
+				})
+			}
+			all[i] = run
+			w.store.put(run)
+		}
+		b.StartTimer()
+		begun := time.Now()
+		for _, run := range all {
+			w.reporter.RunChanged(run)
+		}
+		must(b, w.github.Wait(b.Context(), func() bool {
+			return w.github.CountRequests(func(r githubtest.Request) bool { return r.Method == http.MethodPost }) >= runs
+		}))
+		b.ReportMetric(float64(time.Since(begun).Milliseconds()), "ms-to-2000-writes")
+		w.reporter.Stop()
+	}
+}

@@ -173,6 +173,7 @@ func (r *Reporter) loadTaken(ctx context.Context, a *account, state *runState) {
 		t.mirror.StageRunID = id
 		if m, ok := mirrors[id]; ok {
 			t.mirror = m
+			t.mirror.StageRunID = id
 			// An earlier process may have sent annotations without living to record it.
 			t.unsure = state.suspect && m.CheckRunID != 0 && t.findings > 0
 		}
