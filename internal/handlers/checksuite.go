@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -50,7 +51,8 @@ func (h *CheckSuite) Handle(ctx context.Context, _, guid string, payload []byte)
 	for _, trigger := range newestTriggers(runs) {
 		trigger.Repository, trigger.Actor, trigger.Skip = repo, user, ""
 		trigger.Fresh, trigger.Delivery, trigger.ReceivedAt = true, guid, h.Now()
-		if _, err := h.Service.Submit(ctx, trigger); err != nil {
+		// One event that is no longer asked for must not keep the others from running.
+		if _, err := h.Service.Submit(ctx, trigger); err != nil && !errors.Is(err, pipeline.ErrNotWanted) {
 			return err
 		}
 	}

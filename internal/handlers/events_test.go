@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,9 @@ func (r *recorder) notef(format string, args ...any) {
 }
 
 func (r *recorder) Submit(_ context.Context, t pipeline.Trigger) (pipeline.Run, error) {
+	if t.Branch == "unwanted" {
+		return pipeline.Run{}, pipeline.ErrNotWanted
+	}
 	r.notef("submit %s %s %s@%.4s base=%s pr=%d fork=%v fresh=%v skip=%q by %s in %s#%d",
 		t.Event, t.Ref, t.Branch, t.SHA, t.Base, t.PullRequest, t.Fork, t.Fresh, t.Skip, t.Actor, t.Repository.FullName(),
 		t.Repository.InstallationID)
@@ -43,13 +47,14 @@ func (r *recorder) CancelGroup(_ context.Context, t pipeline.Trigger, reason str
 	return nil
 }
 
-func (r *recorder) Rerun(_ context.Context, stage int64, why string) (pipeline.Run, error) {
-	r.notef("rerun %d: %s", stage, why)
+func (r *recorder) Rerun(_ context.Context, repository, stage int64, why string) (pipeline.Run, error) {
+	r.notef("rerun %d of %d: %s", stage, repository, why)
 	return pipeline.Run{}, nil
 }
 
 func (r *recorder) Runs(_ context.Context, f pipeline.RunFilter) ([]pipeline.Run, error) {
-	return r.runs, nil
+	older := slices.DeleteFunc(slices.Clone(r.runs), func(run pipeline.Run) bool { return f.Before != 0 && run.ID >= f.Before })
+	return older[:min(len(older), 2)], nil // a page has two
 }
 
 func (r *recorder) SaveRepository(_ context.Context, repo pipeline.Repository) error {
@@ -98,6 +103,7 @@ func TestEvents(t *testing.T) {
 	old := pipeline.Run{ID: 4, Trigger: pipeline.Trigger{Event: pipeline.EventPush, Ref: "refs/heads/main", Branch: "main", SHA: headSHA}}
 	older := old
 	older.ID = 3
+	unwanted := pipeline.Run{ID: 6, Trigger: pipeline.Trigger{Event: pipeline.EventPush, Ref: "refs/heads/unwanted", Branch: "unwanted"}}
 	cases := []struct {
 		name, event, payload string
 		core                 recorder
@@ -135,10 +141,10 @@ func TestEvents(t *testing.T) {
 		}},
 		{"merge group merged", "merge_group", group("destroyed", "merged"), recorder{}, false, nil},
 		{"re-run", "check_run", checkRunDoc("rerequested", "3", "slipway/12", ""), recorder{permission: "write"}, false, []string{
-			"rerun 12: run again, asked by @alice",
+			"rerun 12 of 5: run again, asked by @alice",
 		}},
 		{"retry button", "check_run", checkRunDoc("requested_action", "3", "slipway/12", `,"requested_action":{"identifier":"retry"}`), recorder{permission: "admin"}, false, []string{
-			"rerun 12: run again, asked by @alice",
+			"rerun 12 of 5: run again, asked by @alice",
 		}},
 		{"another button", "check_run", checkRunDoc("requested_action", "3", "slipway/12", `,"requested_action":{"identifier":"x"}`), recorder{permission: "admin"}, false, nil},
 		{"re-run by a reader", "check_run", checkRunDoc("rerequested", "3", "slipway/12", ""), recorder{permission: "read"}, false, nil},
@@ -150,10 +156,18 @@ func TestEvents(t *testing.T) {
 			recorder{permission: "write", runs: []pipeline.Run{old, older}}, false, []string{
 				`submit push refs/heads/main main@aaaa base= pr=0 fork=false fresh=true skip="" by alice in acme/shop#9`,
 			}},
+		{"re-run all, of which one is no longer asked for", "check_suite", fmt.Sprintf(`{"action":"rerequested","check_suite":{"head_sha":%q,"app":{"id":3}},%s}`, headSHA, repoDoc),
+			recorder{permission: "write", runs: []pipeline.Run{unwanted, old}}, false, []string{
+				`submit push refs/heads/main main@aaaa base= pr=0 fork=false fresh=true skip="" by alice in acme/shop#9`,
+			}},
 		{"suite requested", "check_suite", fmt.Sprintf(`{"action":"requested","check_suite":{"head_sha":%q,"app":{"id":3}},%s}`, headSHA, repoDoc), recorder{permission: "write"}, false, nil},
 		{"installed", "installation", `{"action":"created","installation":{"id":9,"account":{"login":"acme"}},"repositories":[{"id":5,"full_name":"acme/shop"}]}`, recorder{}, false, []string{"save acme/shop#9"}},
 		{"uninstalled", "installation", `{"action":"deleted","installation":{"id":9},"repositories":[{"id":5,"full_name":"acme/shop"}]}`,
 			recorder{runs: []pipeline.Run{old}}, false, []string{"cancel 4: the App was uninstalled", "remove 5"}},
+		{"uninstalled with more open runs than a page holds", "installation", `{"action":"deleted","installation":{"id":9},"repositories":[{"id":5,"full_name":"acme/shop"}]}`,
+			recorder{runs: []pipeline.Run{{ID: 5}, old, older}}, false, []string{
+				"cancel 5: the App was uninstalled", "cancel 4: the App was uninstalled", "cancel 3: the App was uninstalled", "remove 5",
+			}},
 		{"repositories changed", "installation_repositories", `{"action":"added","installation":{"id":9},"repositories_added":[{"id":6,"full_name":"acme/till"}],"repositories_removed":[{"id":5,"full_name":"acme/shop"}]}`,
 			recorder{}, false, []string{"save acme/till#9", "remove 5"}},
 		{"ping", "ping", `{"zen":"x"}`, recorder{}, false, nil},

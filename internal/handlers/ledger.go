@@ -34,18 +34,28 @@ func removeRepositories(
 	ctx context.Context, service Service, runs Runs, ledger Ledger, removed []*github.Repository, reason string,
 ) error {
 	for _, r := range removed {
-		open, err := runs.Runs(ctx, pipeline.RunFilter{RepositoryID: r.GetID(), OpenOnly: true})
-		if err != nil {
+		if err := cancelOpen(ctx, service, runs, r.GetID(), reason); err != nil {
 			return fmt.Errorf("open runs of %s: %w", r.GetFullName(), err)
-		}
-		for _, run := range open {
-			if _, err := service.Cancel(ctx, run.ID, reason); err != nil {
-				return err
-			}
 		}
 		if err := ledger.RemoveRepository(ctx, r.GetID()); err != nil {
 			return fmt.Errorf("forget repository %s: %w", r.GetFullName(), err)
 		}
 	}
 	return nil
+}
+
+// cancelOpen goes through all pages: a repository may have any number of open runs, pull requests of forks for instance.
+func cancelOpen(ctx context.Context, service Service, runs Runs, repositoryID int64, reason string) error {
+	for before := int64(0); ; {
+		open, err := runs.Runs(ctx, pipeline.RunFilter{RepositoryID: repositoryID, OpenOnly: true, Before: before})
+		if err != nil || len(open) == 0 {
+			return err
+		}
+		for _, run := range open {
+			if _, err := service.Cancel(ctx, run.ID, reason); err != nil {
+				return err
+			}
+			before = run.ID
+		}
+	}
 }

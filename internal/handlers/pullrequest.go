@@ -35,6 +35,7 @@ func (h *PullRequest) Handle(ctx context.Context, _, guid string, payload []byte
 	repo := repository(event.GetRepo(), event.GetInstallation().GetID())
 	trigger := pullRequestTrigger(repo, event.GetPullRequest(), event.GetSender().GetLogin())
 	trigger.Delivery, trigger.ReceivedAt = guid, h.Now()
+	trigger.Before, trigger.At = event.GetBefore(), event.GetPullRequest().GetUpdatedAt().UTC()
 	switch event.GetAction() {
 	case "opened", "synchronize", "reopened", "ready_for_review":
 		message, err := h.Commits.CommitMessage(ctx, repo, trigger.SHA)

@@ -46,6 +46,7 @@ func (h *Push) Handle(ctx context.Context, _, guid string, payload []byte) error
 		Event: pipeline.EventPush, Repository: pushRepository(event.GetRepo(), event.GetInstallation().GetID()),
 		SHA: event.GetAfter(), Ref: event.GetRef(), Branch: branch, Before: before, Actor: event.GetSender().GetLogin(),
 		Title: firstLine(message), Skip: skipReason(message), Delivery: guid, ReceivedAt: h.Now(),
+		At: event.GetRepo().GetPushedAt().UTC(),
 	})
 	return err
 }

@@ -63,13 +63,17 @@ func (r *Reconciler) repository(ctx context.Context, repo pipeline.Repository) e
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, t := range append(triggers, pulls...) {
 		t.Delivery, t.ReceivedAt = "reconciled", r.Now()
 		if err := r.submit(ctx, t); err != nil {
-			return err
+			errs = append(errs, fmt.Errorf("%s at %s: %w", t.Ref, t.SHA, err))
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // branches leaves out those that the default branch's pipeline file does not ask for: a repository has many.
@@ -86,6 +90,9 @@ func (r *Reconciler) branches(ctx context.Context, repo pipeline.Repository) ([]
 		definition, err := r.Definition(ctx, head)
 		if _, invalid := errors.AsType[*pipeline.InvalidDefinitionError](err); invalid {
 			return []pipeline.Trigger{head}, nil // its run shows the problems
+		}
+		if errors.Is(err, pipeline.ErrNotFound) {
+			return nil, nil // no file, and nothing to infer stages from
 		}
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -52,6 +53,7 @@ func TestReconcile(t *testing.T) {
 		{"main has its run", []pipeline.Run{ran}, nil, []string{submitDevelop, submitPull}},
 		{"nothing has its run", []pipeline.Run{old}, nil, []string{submitMain, submitDevelop, submitPull}},
 		{"a file with problems", []pipeline.Run{old}, &pipeline.InvalidDefinitionError{}, []string{submitMain, submitPull}},
+		{"no file on the default branch", []pipeline.Run{old}, fmt.Errorf("no file: %w", pipeline.ErrNotFound), []string{submitPull}},
 		{"GitHub does not answer", []pipeline.Run{old}, errors.New("no answer"), nil},
 	}
 	for _, tc := range cases {

@@ -517,7 +517,7 @@ func TestRerunOfAFailedStage(t *testing.T) {
 	b.script.plays["a"] = nil
 	b.script.mu.Unlock()
 	again := b.until(func() {
-		if _, err := b.service.Rerun(t.Context(), run.Stages[0].ID, "asked by @alice"); err != nil {
+		if _, err := b.service.Rerun(t.Context(), 1, run.Stages[0].ID, "asked by @alice"); err != nil {
 			t.Error(err)
 		}
 	}, ended)

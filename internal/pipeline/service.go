@@ -46,9 +46,15 @@ var ErrNotWanted = errors.New("the pipeline file asks for no run on this event")
 // Submit makes the run of a trigger, or finds the one it already made. Older runs of the same ref are superseded.
 // A pipeline file with problems makes a run of one failed stage that shows them.
 func (s *Service) Submit(ctx context.Context, t Trigger) (Run, error) {
-	if run, err := s.store.RunByKey(ctx, t.Key()); err == nil {
-		return run, s.supersede(ctx, run)
-	} else if !errors.Is(err, ErrNotFound) {
+	existing, err := s.store.RunByKey(ctx, t.Key())
+	if err == nil && t.askedAgain(existing) {
+		t.Again = true // it has a key of its own, by its delivery
+		existing, err = s.store.RunByKey(ctx, t.Key())
+	}
+	if err == nil {
+		return existing, s.supersede(ctx, existing)
+	}
+	if !errors.Is(err, ErrNotFound) {
 		return Run{}, fmt.Errorf("look up run %s: %w", t.Key(), err)
 	}
 	run, err := s.draft(ctx, t)
@@ -56,7 +62,7 @@ func (s *Service) Submit(ctx context.Context, t Trigger) (Run, error) {
 		return Run{}, err
 	}
 	stored, created, err := s.store.CreateRun(ctx, run, func(r *Run) ([]Job, error) {
-		if r.Stages[0].Spec.Uses == UsesDefinition {
+		if len(r.Stages) == 1 && r.Stages[0].Spec.Uses == UsesDefinition {
 			return nil, concludeProblems(r, s.clock.Now())
 		}
 		return r.Advance(s.clock.Now()), nil
@@ -78,6 +84,9 @@ func (s *Service) draft(ctx context.Context, t Trigger) (Run, error) {
 	if invalid, ok := errors.AsType[*InvalidDefinitionError](err); ok {
 		return problemRun(t, invalid.Problems, now), nil
 	}
+	if errors.Is(err, ErrNotFound) {
+		return Run{}, ErrNotWanted // no file, and nothing to infer stages from
+	}
 	if err != nil {
 		return Run{}, fmt.Errorf("pipeline file of %s at %s: %w", t.Repository.FullName(), t.SHA, err)
 	}
@@ -96,24 +105,6 @@ func (s *Service) draft(ctx context.Context, t Trigger) (Run, error) {
 		return problemRun(t, []Problem{{File: definition.Source, Message: err.Error()}}, now), nil
 	}
 	return NewRun(t, plan, now), nil
-}
-
-// supersede cancels the older open runs of the same ref. It is called again for a run that already exists, so that a
-// bot killed between the two steps still does it.
-func (s *Service) supersede(ctx context.Context, run Run) error {
-	open, err := s.store.OpenRuns(ctx, run.Trigger.Group())
-	if err != nil {
-		return fmt.Errorf("open runs of %s: %w", run.Trigger.Ref, err)
-	}
-	for _, older := range open {
-		if older.ID >= run.ID {
-			continue
-		}
-		if _, err := s.Cancel(ctx, older.ID, fmt.Sprintf("superseded by run #%d", run.Number)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Cancel ends a run: what waits is cancelled at once, what runs is interrupted. An ended run is left as it is.
@@ -136,18 +127,32 @@ func (s *Service) CancelGroup(ctx context.Context, t Trigger, reason string) err
 }
 
 // Rerun runs the stage of an attempt again, with those that were skipped because of it. why is shown: "asked by @alice".
-func (s *Service) Rerun(ctx context.Context, stageRunID int64, why string) (Run, error) {
+// One attempt is run again once: a wish that is told twice is one. An attempt of another repository than the one the
+// asker was authorised for is ErrNotFound.
+func (s *Service) Rerun(ctx context.Context, repositoryID, stageRunID int64, why string) (Run, error) {
 	run, err := s.store.RunOfStage(ctx, stageRunID)
+	if err == nil && run.Trigger.Repository.ID != repositoryID {
+		err = ErrNotFound
+	}
 	if err != nil {
 		return Run{}, fmt.Errorf("run of stage attempt %d: %w", stageRunID, err)
 	}
-	key := run.Stage(stageRunID).Spec.Key
-	if key == ProblemCheck {
+	asked := run.Stage(stageRunID)
+	if asked.Superseded {
+		return run, nil
+	}
+	key := asked.Spec.Key
+	if asked.Spec.Uses == UsesDefinition {
 		fresh := run.Trigger
 		fresh.Fresh, fresh.Delivery = true, fmt.Sprintf("again-%d", stageRunID)
 		return s.Submit(ctx, fresh)
 	}
-	return s.change(ctx, run.ID, func(r *Run) ([]Job, error) { return r.Rerun(key, why, s.clock.Now()) })
+	return s.change(ctx, run.ID, func(r *Run) ([]Job, error) {
+		if r.Stage(stageRunID).Superseded {
+			return nil, nil // told twice at once
+		}
+		return r.Rerun(key, why, s.clock.Now())
+	})
 }
 
 func (s *Service) change(ctx context.Context, runID int64, fn func(*Run) ([]Job, error)) (Run, error) {

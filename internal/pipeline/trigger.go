@@ -45,7 +45,7 @@ type Trigger struct {
 	// Base is the branch a pull request or merge group wants to enter; empty for a push.
 	Base    string `json:"base,omitempty"`
 	BaseSHA string `json:"base_sha,omitempty"`
-	// Before is what the branch held before the push; empty for a new branch.
+	// Before is what the branch, or the pull request's head, held before the push; empty where it is new.
 	Before      string   `json:"before,omitempty"`
 	PullRequest int      `json:"pull_request,omitempty"`
 	Labels      []string `json:"labels,omitempty"`
@@ -58,6 +58,10 @@ type Trigger struct {
 	Skip string `json:"skip,omitempty"`
 	// Fresh: a person asked for everything to run again; passed stages of the same inputs are not reused.
 	Fresh bool `json:"fresh,omitempty"`
+	// Again: the commit came back after its run had been cancelled; set by Submit. Passed stages are reused.
+	Again bool `json:"again,omitempty"`
+	// At is when it happened by GitHub's clock, which tells the newer of two deliveries; zero where it is not told.
+	At time.Time `json:"at,omitzero"`
 	// Delivery is the GUID of the webhook delivery, or another name for the one cause, for logs and for Key of re-runs.
 	Delivery   string    `json:"delivery,omitempty"`
 	ReceivedAt time.Time `json:"received_at"`
@@ -69,7 +73,7 @@ func (t Trigger) Key() string {
 	if t.Base != "" {
 		key += ">" + t.Base
 	}
-	if t.Fresh {
+	if t.Fresh || t.Again {
 		key += "#" + t.Delivery
 	}
 	return key
