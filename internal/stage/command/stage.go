@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -75,7 +76,7 @@ func script(ctx context.Context, s runner.Session, spec pipeline.StageSpec, i in
 		var err error
 		exit, err = s.Command(ctx, runner.Command{
 			Args:    []string{"bash", "--noprofile", "--norc", "-euo", "pipefail", path},
-			Secrets: spec.Secrets, Image: spec.Image,
+			Secrets: available(s, spec.Secrets), Image: spec.Image,
 		})
 		switch {
 		case err != nil:
@@ -89,6 +90,14 @@ func script(ctx context.Context, s runner.Session, spec pipeline.StageSpec, i in
 		err = nil
 	}
 	return exit, err
+}
+
+// available are the secrets this run has: a fork's has none, and what it does not use it does not miss.
+func available(s runner.Session, names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		_, set := s.Secret(name)
+		return !set
+	})
 }
 
 // write makes the file anew: an earlier command may have put a link in its place.

@@ -133,11 +133,12 @@ func describe(env pythonenv.Env, requirements pythonenv.Requirements) string {
 	return detail
 }
 
-// secrets are those the repository's own commands see. The token of Codecov is not among them: the upload is ours.
+// secrets are those the repository's own commands see: the ones the stage names, as far as this run has them (a fork's has
+// none). The token of Codecov is not among them: the upload is ours.
 func (a *attempt) secrets() []string {
 	var names []string
 	for _, name := range a.s.Task().Stage.Secrets {
-		if name != codecovToken || !a.settings.Codecov {
+		if _, set := a.s.Secret(name); set && (name != codecovToken || !a.settings.Codecov) {
 			names = append(names, name)
 		}
 	}

@@ -83,7 +83,10 @@ func (c *check) installed(ctx context.Context) ([]string, pythonenv.Requirements
 	if err != nil || requirements.Empty() {
 		return nil, requirements, err
 	}
-	secrets := slices.DeleteFunc(slices.Clone(c.s.Task().Stage.Secrets), func(name string) bool { return name == safetyKey })
+	secrets := slices.DeleteFunc(slices.Clone(c.s.Task().Stage.Secrets), func(name string) bool {
+		_, set := c.s.Secret(name)
+		return !set || name == safetyKey
+	})
 	env, err := c.builder(pythonenv.ProjectCache, secrets).Ensure(ctx, c.project, requirements)
 	if err != nil {
 		return nil, requirements, err
@@ -117,7 +120,7 @@ func (c *check) safety(ctx context.Context, list string, r *result) error {
 		args = append(args, "--db="+db)
 	}
 	var key []string
-	if slices.Contains(c.s.Task().Stage.Secrets, safetyKey) {
+	if _, set := c.s.Secret(safetyKey); set {
 		key = append(key, safetyKey)
 	}
 	exit, last, err := c.tool(ctx, c.audit, append(args, c.settings.Dependencies.Args...), key...)
