@@ -14,7 +14,7 @@ import (
 )
 
 // maxForeign bounds the Markdown taken from one section: parsing it must stay cheap.
-const maxForeign = 32 << 10
+const maxForeign = 16 << 10
 
 // foreign is Markdown written by a repository's own commands. It is shown as Markdown, but it cannot call people, hide
 // or swallow what stands after it, or pose as more than its section; where that cannot be had, it is shown verbatim.
