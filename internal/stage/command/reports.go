@@ -30,7 +30,7 @@ type reader struct {
 
 // readReports turns the files named by `reports` into figures, sections and findings. A report that is missing or broken is
 // told; it does not change the verdict, for the commands decide that.
-func readReports(ctx context.Context, s runner.Session, changes Changes, verdict *pipeline.Verdict) {
+func readReports(ctx context.Context, s runner.Session, changes report.Changes, verdict *pipeline.Verdict) {
 	r := reader{s: s}
 	reports := s.Task().Stage.Reports
 	var figures []string
@@ -80,7 +80,7 @@ func (r *reader) junit(ctx context.Context, patterns []string) []string {
 	return figures
 }
 
-func (r *reader) cobertura(ctx context.Context, patterns []string, changes Changes) []string {
+func (r *reader) cobertura(ctx context.Context, patterns []string, changes report.Changes) []string {
 	var coverage report.Coverage
 	found := r.each(ctx, "Cobertura", patterns, func(f *os.File) error {
 		one, err := report.ReadCobertura(f, r.s.Dir(), r.exists)
@@ -93,25 +93,14 @@ func (r *reader) cobertura(ctx context.Context, patterns []string, changes Chang
 		return nil
 	}
 	r.s.Section(coverage.Section())
-	if changes != nil {
-		r.changed(ctx, coverage, changes)
-	}
-	return []string{"coverage " + coverage.Total().String()}
-}
-
-func (r *reader) changed(ctx context.Context, coverage report.Coverage, changes Changes) {
-	lines, err := changes(ctx, r.s)
-	if err != nil {
-		r.s.Log("The coverage of the changed lines is not known: " + err.Error())
-		return
-	}
-	changed := coverage.Changed(lines)
+	changed := coverage.Changed(changes)
 	if section, some := changed.Section(); some {
 		r.s.Section(section)
 	}
 	for _, finding := range changed.Findings(uncoveredNotices) {
 		r.s.Finding(finding)
 	}
+	return []string{"coverage " + coverage.Total().String()}
 }
 
 func (r *reader) sarif(ctx context.Context, patterns []string) []string {

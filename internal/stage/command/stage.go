@@ -15,7 +15,7 @@ import (
 	"github.com/slipwayhq/slipway/internal/runner"
 )
 
-// Changes tells which lines of the checkout the run's commit adds or alters.
+// Changes tells which lines of the checkout the run's commit adds or alters. It is asked before the commands run.
 type Changes func(ctx context.Context, s runner.Session) (report.Changes, error)
 
 // Options are what the stage needs of the world beside its session.
@@ -36,6 +36,7 @@ var _ runner.Stage = (*Stage)(nil)
 // the caches when all passed.
 func (st *Stage) Run(ctx context.Context, s runner.Session) (pipeline.Verdict, error) {
 	task := s.Task()
+	changes := st.changes(ctx, s)
 	stores, err := restore(ctx, s, task.Stage.Cache)
 	if err != nil {
 		return pipeline.Verdict{}, err
@@ -44,11 +45,24 @@ func (st *Stage) Run(ctx context.Context, s runner.Session) (pipeline.Verdict, e
 	if err != nil {
 		return pipeline.Verdict{}, err
 	}
-	readReports(ctx, s, st.options.Changes, &verdict)
+	readReports(ctx, s, changes, &verdict)
 	if verdict.Status == pipeline.StatusSuccess {
 		save(ctx, s, stores)
 	}
 	return verdict, nil
+}
+
+// changes are asked for before the repository's commands run: they could rewrite the history the lines are read from.
+func (st *Stage) changes(ctx context.Context, s runner.Session) report.Changes {
+	if st.options.Changes == nil || len(s.Task().Stage.Reports.Cobertura) == 0 {
+		return nil
+	}
+	changes, err := st.options.Changes(ctx, s)
+	if err != nil {
+		s.Log("The coverage of the changed lines will not be told: " + err.Error())
+		return nil
+	}
+	return changes
 }
 
 func (st *Stage) commands(ctx context.Context, s runner.Session, spec pipeline.StageSpec) (pipeline.Verdict, error) {

@@ -30,8 +30,8 @@ type Settings struct {
 	Codecov bool `json:"codecov,omitempty"`
 }
 
-// Changes tells which lines of the checkout the run's commit adds or alters. Without a base to compare with it returns
-// nothing.
+// Changes tells which lines of the checkout the run's commit adds or alters. It is asked before the repository's code
+// runs. Without a base to compare with it returns nothing.
 type Changes func(ctx context.Context, s runner.Session) (report.Changes, error)
 
 // Options are what the stage needs of the world beside its session.
@@ -75,9 +75,12 @@ type attempt struct {
 	s        runner.Session
 	settings Settings
 	env      pythonenv.Env
+	// changes are the lines of the commit; nil when they are not known.
+	changes report.Changes
 }
 
 func (a *attempt) run(ctx context.Context) (pipeline.Verdict, error) {
+	a.findChanges(ctx)
 	interpreter, err := a.interpreter(ctx)
 	if err != nil {
 		return pipeline.Verdict{}, err
@@ -89,9 +92,23 @@ func (a *attempt) run(ctx context.Context) (pipeline.Verdict, error) {
 	if err != nil {
 		return pipeline.Verdict{}, err
 	}
-	a.tell(ctx, &result)
+	a.tell(&result)
 	a.codecov(ctx, result)
 	return a.verdict(result), nil
+}
+
+// findChanges asks before any code of the repository runs: it could rewrite the history they are read from. The figure is
+// a help, not a condition: without a base to compare with the stage is none the worse.
+func (a *attempt) findChanges(ctx context.Context) {
+	if a.options.Changes == nil {
+		return
+	}
+	changes, err := a.options.Changes(ctx, a.s)
+	if err != nil {
+		a.s.Log("The coverage of the changed lines will not be told: " + err.Error())
+		return
+	}
+	a.changes = changes
 }
 
 func (a *attempt) interpreter(ctx context.Context) (pythonenv.Interpreter, error) {

@@ -2,7 +2,6 @@ package python
 
 import (
 	"archive/zip"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,12 +18,12 @@ import (
 const uncoveredNotices = 30
 
 // tell turns the outcome into sections, findings, outputs and artifacts.
-func (a *attempt) tell(ctx context.Context, result *outcome) {
+func (a *attempt) tell(result *outcome) {
 	if result.reported {
 		a.tellTests(result.tests)
 	}
 	if result.coverage != nil {
-		a.tellCoverage(ctx, result)
+		a.tellCoverage(result)
 	}
 	if len(result.problems) > 0 {
 		a.s.Section(pipeline.Section{Title: "Reports", Text: strings.Join(result.problems, "\n\n")})
@@ -48,19 +47,10 @@ func (a *attempt) tellTests(tests report.Tests) {
 	a.s.Output("tests", fmt.Sprint(tests.Total))
 }
 
-func (a *attempt) tellCoverage(ctx context.Context, result *outcome) {
+func (a *attempt) tellCoverage(result *outcome) {
 	a.s.Section(result.coverage.Section())
 	a.s.Output("coverage", fmt.Sprintf("%.2f", result.coverage.Total().Percent()))
-	if a.options.Changes == nil {
-		return
-	}
-	changes, err := a.options.Changes(ctx, a.s)
-	if err != nil {
-		// The figure is a help, not a condition: without a base to compare with the stage is none the worse.
-		a.s.Log("The coverage of the changed lines is not known: " + err.Error())
-		return
-	}
-	result.changed = result.coverage.Changed(changes)
+	result.changed = result.coverage.Changed(a.changes)
 	if section, some := result.changed.Section(); some {
 		a.s.Section(section)
 	}
