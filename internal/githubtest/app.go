@@ -29,6 +29,7 @@ type app struct {
 	events        []string
 	createdAt     time.Time
 	deliveries    []*delivery // oldest first
+	loggedBytes   int
 }
 
 // AppCredentials are what the registration of an App gives its owner.

@@ -39,12 +39,7 @@ func (g *GitHub) WaitDelivered(ctx context.Context) error {
 	return g.Wait(ctx, func() bool {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		for _, d := range g.firstApp.deliveries {
-			if !d.done {
-				return false
-			}
-		}
-		return true
+		return g.undelivered == 0
 	})
 }
 

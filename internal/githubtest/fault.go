@@ -93,10 +93,22 @@ func (f *faults) wrap(g *GitHub, next http.Handler) http.Handler {
 			next.ServeHTTP(discard{http.Header{}}, r)
 		}
 		if fault.Drop {
-			panic(http.ErrAbortHandler) // net/http's way to cut a connection
+			cut(g, w)
+			return
 		}
 		fault.write(g, w, r)
 	})
+}
+
+// cut ends a connection without an answer.
+func cut(g *GitHub, w http.ResponseWriter) {
+	connection, _, err := http.NewResponseController(w).Hijack()
+	if err == nil {
+		err = connection.Close()
+	}
+	if err != nil {
+		g.log.Error().Err(err).Msg("a connection that was to be dropped was not")
+	}
 }
 
 func (f *Fault) write(g *GitHub, w http.ResponseWriter, r *http.Request) {

@@ -30,7 +30,7 @@ func (p *Person) Fork(ctx context.Context, fullName string) (string, error) {
 	}
 	p.g.mu.Lock()
 	defer p.g.mu.Unlock()
-	fork.parent, fork.refs = parent, maps.Clone(refs)
+	fork.parent, fork.refs, fork.moving = parent, maps.Clone(refs), parent.moving
 	p.g.repos[strings.ToLower(name)] = fork
 	p.g.touch()
 	return name, nil

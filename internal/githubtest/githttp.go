@@ -99,7 +99,11 @@ func (g *GitHub) runBackend(w http.ResponseWriter, r *http.Request, repo *reposi
 			http.Error(w, "the request could not be read", http.StatusBadRequest)
 			return
 		}
-		defer spooled.drop()
+		defer func() {
+			if err := spooled.drop(); err != nil {
+				g.log.Warn().Err(err).Msg("the copy of a push stays behind")
+			}
+		}()
 		r = r.Clone(r.Context())
 		r.Body, r.ContentLength, r.TransferEncoding = spooled, spooled.size, nil
 	}
@@ -136,15 +140,18 @@ func spool(body io.Reader) (*spooledBody, error) {
 		_, err = file.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		s.drop()
-		return nil, fmt.Errorf("keep a push: %w", err)
+		return nil, fmt.Errorf("keep a push: %w", errors.Join(err, s.drop()))
 	}
 	return s, nil
 }
 
-func (s *spooledBody) drop() {
-	err := errors.Join(s.File.Close(), os.Remove(s.Name()))
-	_ = err // already closed by the server, or a temporary file that stays: neither matters
+// drop removes the copy. The backend may have closed the file already.
+func (s *spooledBody) drop() error {
+	err := s.File.Close()
+	if errors.Is(err, os.ErrClosed) {
+		err = nil
+	}
+	return errors.Join(err, os.Remove(s.Name()))
 }
 
 // logWriter puts what git says on standard error into the log.

@@ -41,6 +41,7 @@ type GitHub struct {
 	tokens        map[string]*token
 	manifestCodes map[string]manifestCode
 	requests      []Request
+	undelivered   int
 }
 
 // New makes the stand-in and takes its address; Start makes it answer.

@@ -48,6 +48,8 @@ const (
 	maxHookPayload    = 25 << 20
 	deliveryRetention = 3 * 24 * time.Hour
 	maxHookAnswer     = 64 << 10
+	// maxLoggedBytes bounds the payloads one App's delivery log keeps.
+	maxLoggedBytes = 256 << 20
 )
 
 // eventPermissions are what an App must have to be told of an event.
@@ -127,10 +129,13 @@ func (g *GitHub) deliverFrom(a *app, inst *installation, r *repository, event, a
 func (g *GitHub) enqueue(d *delivery) {
 	d.id, d.at, d.url, d.secret = g.id(), g.clock.Now().UTC(), d.app.webhookURL, d.app.webhookSecret
 	log := d.app.deliveries
-	for len(log) > 0 && log[0].done && d.at.Sub(log[0].at) > deliveryRetention {
+	for len(log) > 0 && log[0].done && (d.at.Sub(log[0].at) > deliveryRetention || d.app.loggedBytes > maxLoggedBytes) {
+		d.app.loggedBytes -= len(log[0].payload)
 		log = log[1:]
 	}
 	d.app.deliveries = append(log, d)
+	d.app.loggedBytes += len(d.payload)
+	g.undelivered++
 	g.hooks.push(d)
 	g.touch()
 }
@@ -265,6 +270,7 @@ func sign(hash func() hash.Hash, secret string, body []byte) string {
 func (g *GitHub) record(d *delivery, took time.Duration, code int, header http.Header, answer string, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.undelivered--
 	d.done, d.duration, d.code, d.answerHeader, d.answer = true, took, code, header, answer
 	var timeout interface{ Timeout() bool }
 	switch {

@@ -220,10 +220,6 @@ func (g *GitHub) followPulls(ctx context.Context, from *repository, by *account,
 }
 
 func (g *GitHub) followPull(ctx context.Context, from *repository, by *account, p *pullRequest) error {
-	if p.repo != from { // a fork's lock is always taken before its parent's
-		p.repo.moving.Lock()
-		defer p.repo.moving.Unlock()
-	}
 	g.mu.Lock()
 	head, before := from.branch(p.headBranch), p.headSHA
 	if head == "" {

@@ -24,8 +24,9 @@ type repository struct {
 	createdAt     time.Time
 	pushedAt      time.Time
 
-	// moving is held while references move: pushes, merges. It is taken before g.mu.
-	moving sync.Mutex
+	// moving is held while references move: pushes, merges. A repository and its forks share it, because a push to one
+	// moves pull requests of another. It is taken before g.mu.
+	moving *sync.Mutex
 
 	// guarded by g.mu
 	refs          map[string]string
@@ -99,7 +100,7 @@ func (g *GitHub) makeRepository(ctx context.Context, fullName string, o Reposito
 		id: id, owner: owner, name: name, private: o.Private, description: o.Description, defaultBranch: o.DefaultBranch,
 		git: store, createdAt: g.now(), pushedAt: g.now(), refs: map[string]string{}, collaborators: map[string]string{},
 		runsByHead: map[string][]*checkRun{}, runsByID: map[int64]*checkRun{}, autoTrigger: map[int64]bool{},
-		environments: map[string]*environment{},
+		environments: map[string]*environment{}, moving: &sync.Mutex{},
 	}, nil
 }
 

@@ -66,7 +66,7 @@ func (r received) action() string {
 	return action
 }
 
-func newHook(t *testing.T) *hook {
+func newHook(t testing.TB) *hook {
 	h := &hook{status: http.StatusOK, more: make(chan struct{}, 10000)}
 	h.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -95,7 +95,7 @@ func (h *hook) answer(status int) {
 }
 
 // wait returns the n-th delivery (from 0) of an event ("check_run.created").
-func (h *hook) wait(t *testing.T, event string, n int) received {
+func (h *hook) wait(t testing.TB, event string, n int) received {
 	t.Helper()
 	timeout := time.After(20 * time.Second)
 	for {
@@ -134,7 +134,7 @@ func (h *hook) names() []string {
 
 // world is a GitHub with an organisation, people, a repository and the App installed.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	gh    *githubtest.GitHub
 	clock *clock
 	hook  *hook
@@ -143,7 +143,7 @@ type world struct {
 	bot   *github.Client // as the installation
 }
 
-func newWorld(t *testing.T, change ...func(*githubtest.Options)) *world {
+func newWorld(t testing.TB, change ...func(*githubtest.Options)) *world {
 	t.Helper()
 	if _, err := exec.LookPath("git"); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -260,7 +260,7 @@ func status(err error) int {
 	return 0
 }
 
-func write(t *testing.T, dir, name, content string) {
+func write(t testing.TB, dir, name, content string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
 		t.Fatal(err)
