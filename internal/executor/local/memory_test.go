@@ -66,3 +66,22 @@ func TestOutOfMemoryIsTold(t *testing.T) {
 		})
 	}
 }
+
+func TestMemoryIsBound(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{sandbox.ModeNone, sandbox.ModeBubblewrap} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			if mode == sandbox.ModeBubblewrap {
+				needBubblewrap(t)
+			}
+			options := newOptions(t, mode)
+			options.Runner.MemoryBytes = 1 << 30
+			record := executortest.Complete(t, newExecutor(t, options), executortest.NewTask(t, "run", "ulimit -v"), pipeline.Secrets{})
+			passed(t, record)
+			if !strings.Contains(record.Log(), "1048576\n") {
+				t.Errorf("log:\n%s", record.Log())
+			}
+		})
+	}
+}

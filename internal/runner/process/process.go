@@ -74,7 +74,7 @@ func (r *Reaper) Run(ctx context.Context, spec Spec) (Result, error) {
 	}
 	streams.begin(spec.Stdin)
 	result := r.supervise(ctx, cmd, spec)
-	if err := r.Sweep(); err != nil {
+	if err := r.sweep(ownGroup); err != nil {
 		return result, errors.Join(err, streams.finish())
 	}
 	return result, streams.finish()

@@ -200,6 +200,24 @@ func TestConcurrentCommandsDoNotKillEachOther(t *testing.T) {
 	}
 }
 
+func TestChildrenBesideTheCommandsAreSpared(t *testing.T) {
+	r := newReaper(t)
+	beside := exec.CommandContext(t.Context(), "cat")
+	input, err := beside.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := beside.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Run(t.Context(), process.Spec{Args: shell(t, "setsid sleep 1000 &"), Stdout: &bytes.Buffer{}, Env: os.Environ()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(input.Close(), beside.Wait()); err != nil {
+		t.Fatalf("the other child was ended: %v", err)
+	}
+}
+
 func TestAContextThatHasEndedStartsNothing(t *testing.T) {
 	cause := errors.New("stopped before")
 	ctx, cancel := context.WithCancelCause(t.Context())

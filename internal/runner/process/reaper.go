@@ -20,7 +20,8 @@ const sweepFor = 20 * time.Second
 
 // Reaper runs commands and kills what they leave behind. Orphans of its commands become children of this process
 // (PR_SET_CHILD_SUBREAPER), however often they forked and whatever session they moved to; every child it did not start
-// itself is such an orphan. So a program that uses a Reaper starts children in no other way while it does.
+// itself is such an orphan. A program that uses a Reaper starts other children in its own process group alone: those are
+// spared while commands run, and only then.
 type Reaper struct {
 	mu    sync.Mutex
 	known map[int]struct{}
@@ -60,11 +61,21 @@ func (r *Reaper) forget(pid int) {
 	delete(r.known, pid)
 }
 
-// Sweep kills orphans until there are none: each that dies may leave its own children to us.
-func (r *Reaper) Sweep() error {
+// Sweep kills every child that is no command, when nothing else is to run any more.
+func (r *Reaper) Sweep() error { return r.sweep(func(int) bool { return false }) }
+
+// ownGroup spares children that were started beside the commands (git, for the changed lines). A command's descendants
+// are in other groups; one that joins ours, which takes the lack of a sandbox, lives until the last sweep.
+func ownGroup(pid int) bool {
+	group, err := syscall.Getpgid(pid)
+	return err == nil && group == syscall.Getpgrp()
+}
+
+// sweep kills orphans until there are none: each that dies may leave its own children to us.
+func (r *Reaper) sweep(spare func(pid int) bool) error {
 	deadline := time.Now().Add(sweepFor)
 	for {
-		left, err := r.sweepOnce()
+		left, err := r.sweepOnce(spare)
 		if err != nil || left == 0 {
 			return err
 		}
@@ -74,7 +85,7 @@ func (r *Reaper) Sweep() error {
 	}
 }
 
-func (r *Reaper) sweepOnce() (int, error) {
+func (r *Reaper) sweepOnce(spare func(pid int) bool) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	children, err := children()
@@ -83,7 +94,7 @@ func (r *Reaper) sweepOnce() (int, error) {
 	}
 	var orphans []int
 	for _, pid := range children {
-		if _, ours := r.known[pid]; !ours {
+		if _, ours := r.known[pid]; !ours && !spare(pid) {
 			orphans = append(orphans, pid)
 		}
 	}
