@@ -123,38 +123,46 @@ func strip(value any, names bool) any {
 // closure collects the components that are referred to, and those they refer to.
 func closure(description, paths object) object {
 	components, _ := description["components"].(object)
-	kept := object{}
-	var visit func(any)
-	visit = func(value any) {
-		switch v := value.(type) {
-		case object:
-			if ref, ok := v["$ref"].(string); ok {
-				parts := strings.Split(strings.TrimPrefix(ref, "#/components/"), "/")
-				if len(parts) == 2 {
-					section, name := parts[0], strings.NewReplacer("~1", "/", "~0", "~").Replace(parts[1])
-					group, _ := kept[section].(object)
-					if group == nil {
-						group = object{}
-						kept[section] = group
-					}
-					if group[name] == nil {
-						all, _ := components[section].(object)
-						group[name] = strip(all[name], false)
-						visit(group[name])
-					}
-				}
-			}
-			for _, inner := range v {
-				visit(inner)
-			}
-		case []any:
-			for _, inner := range v {
-				visit(inner)
-			}
+	c := collector{all: components, kept: object{}}
+	c.visit(paths)
+	return c.kept
+}
+
+type collector struct{ all, kept object }
+
+func (c collector) visit(value any) {
+	switch v := value.(type) {
+	case object:
+		if ref, ok := v["$ref"].(string); ok {
+			c.follow(ref)
+		}
+		for _, inner := range v {
+			c.visit(inner)
+		}
+	case []any:
+		for _, inner := range v {
+			c.visit(inner)
 		}
 	}
-	visit(paths)
-	return kept
+}
+
+// follow keeps the component a reference ("#/components/schemas/issue") names, once.
+func (c collector) follow(ref string) {
+	section, name, ok := strings.Cut(strings.TrimPrefix(ref, "#/components/"), "/")
+	if !ok {
+		return
+	}
+	group, _ := c.kept[section].(object)
+	if group == nil {
+		group = object{}
+		c.kept[section] = group
+	}
+	if group[name] != nil {
+		return
+	}
+	all, _ := c.all[section].(object)
+	group[name] = strip(all[name], false)
+	c.visit(group[name])
 }
 
 func write(out string, description object) (err error) {
