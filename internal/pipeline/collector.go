@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -43,7 +44,14 @@ func (c *collector) drain(ctx context.Context, task string) error {
 			}
 		})
 	}()
-	for ev := range events {
+	for {
+		ev, more, err := c.next(ctx, events)
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
 		c.take(ev)
 		if len(events) > 0 && len(c.lines) < eventBuffer {
 			continue
@@ -56,6 +64,24 @@ func (c *collector) drain(ctx context.Context, task string) error {
 		return err
 	}
 	return <-failed
+}
+
+// next waits for an event. Progress that is held back is stored when its time has come, though nothing happens then.
+func (c *collector) next(ctx context.Context, events <-chan StageEvent) (ev StageEvent, more bool, err error) {
+	if c.pending != "" && len(events) == 0 {
+		late := time.NewTimer(progressEvery)
+		defer late.Stop()
+		select {
+		case ev, more = <-events:
+			return ev, more, nil
+		case <-late.C:
+			if err := c.flush(ctx); err != nil {
+				return ev, false, err
+			}
+		}
+	}
+	ev, more = <-events
+	return ev, more, nil
 }
 
 func (c *collector) take(ev StageEvent) {
@@ -90,8 +116,12 @@ func (c *collector) take(ev StageEvent) {
 		r.Artifacts = append(r.Artifacts, *ev.Artifact)
 	case StageEventVerdict:
 		r.Verdict = *ev.Verdict
-		r.LogTail = r.LogTail[max(0, len(r.LogTail)-MaxLogTail):]
+		c.trimTail()
 	}
+}
+
+func (c *collector) trimTail() {
+	c.result.LogTail = c.result.LogTail[max(0, len(c.result.LogTail)-MaxLogTail):]
 }
 
 func (c *collector) takeStep(step Step) {
@@ -122,11 +152,11 @@ func (c *collector) flush(ctx context.Context) error {
 	if c.pending == "" || e.clock.Now().Sub(c.told) < progressEvery {
 		return nil
 	}
-	progress := c.pending
+	progress, steps := c.pending, slices.Clone(c.result.Steps) // observers keep what is stored
 	c.pending, c.told = "", e.clock.Now()
 	_, err := e.change(ctx, c.run.ID, func(r *Run) ([]Job, error) {
 		if s := r.Stage(c.stage.ID); s.Status == StatusRunning {
-			s.Progress, s.Result.Steps = progress, c.result.Steps
+			s.Progress, s.Result.Steps = progress, steps
 		}
 		return nil, nil
 	})

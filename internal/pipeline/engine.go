@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -77,7 +79,10 @@ func (e *Engine) Work(ctx context.Context, stageRunID int64) error {
 		}
 	}
 	s := run.Stage(stageRunID)
-	if s.Status != StatusRunning {
+	switch {
+	case s.Status.Final():
+		return e.forget(ctx, run, *s) // a bot may have been killed between the end and the clean-up
+	case s.Status != StatusRunning:
 		return nil
 	}
 	if inline, ok := e.inline[s.Spec.Uses]; ok {
@@ -89,6 +94,9 @@ func (e *Engine) Work(ctx context.Context, stageRunID int64) error {
 // Interrupt asks the executor to stop the running attempts of a run that carry a reason to.
 func (e *Engine) Interrupt(ctx context.Context, runID int64) error {
 	run, err := e.store.Run(ctx, runID)
+	if errors.Is(err, ErrNotFound) {
+		return nil // swept meanwhile
+	}
 	if err != nil {
 		return fmt.Errorf("run %d: %w", runID, err)
 	}
@@ -157,10 +165,27 @@ func (e *Engine) reusable(ctx context.Context, run Run, key string, s StageRun) 
 
 func (e *Engine) concludeInline(ctx context.Context, runID, stageRunID int64, inline Inline) error {
 	_, err := e.change(ctx, runID, func(r *Run) ([]Job, error) {
-		now := e.clock.Now()
-		return r.Conclude(stageRunID, inline(*r, *r.Stage(stageRunID), now), now)
+		s, now := *r.Stage(stageRunID), e.clock.Now()
+		if s.Status != StatusRunning {
+			return nil, nil // a re-run has put another attempt in its place
+		}
+		return r.Conclude(stageRunID, e.inlineResult(inline, *r, s, now), now)
 	})
 	return err
+}
+
+// inlineResult makes a panic the stage's failure: it would panic the next time as well.
+func (e *Engine) inlineResult(inline Inline, run Run, s StageRun, now time.Time) (result Result) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.logger(run, s).Error().Interface("panic", p).Bytes("stack", debug.Stack()).Msg("inline stage panicked")
+			result = Result{Verdict: Verdict{
+				Status: StatusFailure, Title: "Slipway could not carry out this stage",
+				Cause: "This is a mistake in Slipway; the operator's log has the details.",
+			}}
+		}
+	}()
+	return inline(run, s, now)
 }
 
 func (e *Engine) change(ctx context.Context, runID int64, fn func(*Run) ([]Job, error)) (Run, error) {
@@ -192,6 +217,7 @@ func (e *Engine) GiveUp(ctx context.Context, stageRunID int64, cause error) erro
 	if err != nil {
 		return fmt.Errorf("run of stage attempt %d: %w", stageRunID, err)
 	}
+	why, _, _ := strings.Cut(cause.Error(), "\n") // a stack is for the log
 	_, err = e.change(ctx, run.ID, func(r *Run) ([]Job, error) {
 		s, now := r.Stage(stageRunID), e.clock.Now()
 		if s.Status == StatusReady {
@@ -204,8 +230,11 @@ func (e *Engine) GiveUp(ctx context.Context, stageRunID int64, cause error) erro
 		}
 		return r.Conclude(stageRunID, Result{Verdict: Verdict{
 			Status: StatusFailure, Title: "Slipway could not carry out this stage",
-			Cause: fmt.Sprintf("Slipway tried many times and gave up: %v. The operator's log has the details.", cause),
+			Cause: fmt.Sprintf("Slipway tried many times and gave up: %s. The operator's log has the details.", why),
 		}}, now)
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return e.executor.Cancel(ctx, taskID(*run.Stage(stageRunID)), "Slipway gave up on this stage") // nobody follows it any more
 }

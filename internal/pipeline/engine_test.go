@@ -148,6 +148,7 @@ type world struct {
 	secrets    map[string]string
 	lines      map[int64][]string
 	kept       []string
+	refused    string // the artifact that cannot be kept
 }
 
 func (w *world) Definition(context.Context, pipeline.Trigger) (pipeline.Definition, error) {
@@ -178,6 +179,9 @@ func (w *world) Append(_ context.Context, id int64, lines []pipeline.StoredLine)
 func (w *world) Keep(_ context.Context, _ int64, a pipeline.Artifact) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if a.Name == w.refused {
+		return errors.New("that is no name of an artifact")
+	}
 	w.kept = append(w.kept, a.Name)
 	return nil
 }
@@ -205,6 +209,8 @@ type bench struct {
 	watch   *watcher
 	service *pipeline.Service
 	engine  *pipeline.Engine
+	halt    func() // ends the queue
+	panics  bool   // the summary panics
 }
 
 func newBench(t *testing.T, stages ...pipeline.StageDefinition) *bench {
@@ -235,7 +241,7 @@ func newBench(t *testing.T, stages ...pipeline.StageDefinition) *bench {
 		Observers: []pipeline.Observer{b.watch}, Clock: pipeline.SystemClock{}, Logger: zerolog.Nop(),
 	})
 	b.engine = b.newEngine()
-	b.work(b.engine)
+	b.halt = b.work(b.engine)
 	return b
 }
 
@@ -244,6 +250,9 @@ func (b *bench) newEngine() *pipeline.Engine {
 		Store: b.db, Executor: b.script, Forge: b.world, Secrets: b.world, Logs: b.world, Artifacts: b.world,
 		Diagnose: func(pipeline.StageSpec, pipeline.Verdict, []string) *pipeline.Diagnosis { return nil },
 		Inline: map[string]pipeline.Inline{"summary": func(run pipeline.Run, _ pipeline.StageRun, _ time.Time) pipeline.Result {
+			if b.panics {
+				panic("summary")
+			}
 			return pipeline.Result{Verdict: pipeline.Verdict{Status: pipeline.StatusSuccess, Title: fmt.Sprint(len(run.Current()))}}
 		}},
 		Source: pipeline.GitSourceOf, Observers: []pipeline.Observer{b.watch}, Clock: pipeline.SystemClock{}, Logger: zerolog.Nop(),

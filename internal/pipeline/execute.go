@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+
+	"github.com/rs/zerolog"
 )
 
 // execute starts the attempt's runner, or finds it again, follows it to its verdict and records the end.
@@ -15,38 +18,83 @@ func (e *Engine) execute(ctx context.Context, run Run, s StageRun) error {
 		return fmt.Errorf("look for task %s: %w", task.ID, err)
 	}
 	if !known {
-		secrets, verdict, err := e.taskSecrets(ctx, run, s)
+		verdict, err := e.launch(ctx, run, s, task)
 		if err != nil {
 			return err
 		}
 		if verdict != nil {
-			return e.conclude(ctx, run, s, Result{Verdict: *verdict})
-		}
-		if err := e.executor.Start(ctx, task, secrets); err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			log.Error().Err(err).Msg("start of the runner")
-			return e.conclude(ctx, run, s, Result{Verdict: Verdict{
-				Status: StatusFailure, Infrastructure: true, Title: "the stage could not be started",
-				Cause: "The runner of this stage could not be started: " + err.Error(),
-			}})
+			return e.end(ctx, run, s, Result{Verdict: *verdict})
 		}
 		log.Info().Str("task", task.ID).Msg("stage started")
-		if err := e.Interrupt(ctx, run.ID); err != nil { // a cancel may have come before there was a runner
-			log.Warn().Err(err).Msg("interrupt")
-		}
+	}
+	if err := e.interruptLate(ctx, run.ID, s.ID); err != nil {
+		return err
 	}
 	result, err := e.follow(ctx, run, s, task.ID)
 	if err != nil {
 		return err
 	}
+	return e.end(ctx, run, s, result)
+}
+
+// interruptLate carries out a cancel that came before there was a runner, perhaps to a bot that was killed since.
+func (e *Engine) interruptLate(ctx context.Context, runID, stageRunID int64) error {
+	run, err := e.store.Run(ctx, runID)
+	if err != nil {
+		return fmt.Errorf("run %d: %w", runID, err)
+	}
+	s := run.Stage(stageRunID)
+	if s.Cancel == "" {
+		return nil
+	}
+	if err := e.executor.Cancel(ctx, taskID(*s), s.Cancel); err != nil {
+		return fmt.Errorf("interrupt task %s: %w", taskID(*s), err)
+	}
+	return nil
+}
+
+// launch starts the attempt's runner. A verdict is why there is nothing to start.
+func (e *Engine) launch(ctx context.Context, run Run, s StageRun, task Task) (*Verdict, error) {
+	if s.Cancel != "" {
+		return &Verdict{Status: StatusCancelled, Title: "Cancelled: " + s.Cancel, Cause: "The stage was cancelled before it began."}, nil
+	}
+	secrets, verdict, err := e.taskSecrets(ctx, run, s)
+	if err != nil || verdict != nil {
+		return verdict, err
+	}
+	err = e.executor.Start(ctx, task, secrets)
+	if err == nil {
+		return nil, nil
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	e.logger(run, s).Error().Err(err).Msg("start of the runner")
+	return &Verdict{
+		Status: StatusFailure, Infrastructure: true, Title: "the stage could not be started",
+		Cause: "The runner of this stage could not be started: " + err.Error(),
+	}, nil
+}
+
+// end records the attempt's end and clears up after it.
+func (e *Engine) end(ctx context.Context, run Run, s StageRun, result Result) error {
 	if err := e.conclude(ctx, run, s, result); err != nil {
 		return err
 	}
-	if err := e.executor.Forget(ctx, task.ID); err != nil {
-		log.Warn().Err(err).Str("task", task.ID).Msg("clean-up after a task")
+	return e.forget(ctx, run, s)
+}
+
+// forget lets the executor clear up. What fails is left on the disk, not held against the stage; what is cut off by the
+// end of the bot is done after the next start.
+func (e *Engine) forget(ctx context.Context, run Run, s StageRun) error {
+	err := e.executor.Forget(ctx, taskID(s))
+	if err == nil {
+		return nil
 	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	e.logger(run, s).Warn().Err(err).Str("task", taskID(s)).Msg("clean-up after a task")
 	return nil
 }
 
@@ -56,6 +104,7 @@ func (e *Engine) follow(ctx context.Context, run Run, s StageRun, task string) (
 	err := c.drain(ctx, task)
 	if lost, ok := errors.AsType[*LostError](err); ok {
 		c.result.Verdict = lostVerdict(*lost)
+		c.trimTail()
 		return c.result, nil
 	}
 	if err != nil {
@@ -77,6 +126,9 @@ func (e *Engine) taskSecrets(ctx context.Context, run Run, s StageRun) (Secrets,
 	if run.Trigger.Trusted() {
 		for _, name := range s.Spec.Secrets {
 			value, err := e.secrets.Secret(ctx, run.Trigger.Repository, s.Spec.Environment, name)
+			if ctx.Err() != nil {
+				return Secrets{}, nil, context.Cause(ctx)
+			}
 			if err != nil {
 				return Secrets{}, secretVerdict(run, s, name, err), nil
 			}
@@ -110,11 +162,8 @@ func secretVerdict(run Run, s StageRun, name string, err error) *Verdict {
 // conclude keeps what the attempt left and records its end.
 func (e *Engine) conclude(ctx context.Context, run Run, s StageRun, result Result) error {
 	log := e.logger(run, s)
-	for i, a := range result.Artifacts {
-		if err := e.artifacts.Keep(ctx, s.ID, a); err != nil {
-			return fmt.Errorf("keep artifact %s: %w", a.Name, err)
-		}
-		result.Artifacts[i].Path = ""
+	if err := e.keep(ctx, log, s.ID, &result); err != nil {
+		return err
 	}
 	if !result.Verdict.Status.Passed() {
 		result.Diagnosis = e.diagnose(s.Spec, result.Verdict, result.LogTail)
@@ -128,5 +177,34 @@ func (e *Engine) conclude(ctx context.Context, run Run, s StageRun, result Resul
 		return err
 	}
 	log.Info().Str("status", string(result.Verdict.Status)).Str("title", result.Verdict.Title).Msg("stage ended")
+	return nil
+}
+
+// keep takes over the artifacts. One that cannot be kept is told in the summary: the stage's end must not wait for it.
+func (e *Engine) keep(ctx context.Context, log *zerolog.Logger, stageRunID int64, result *Result) error {
+	var kept []Artifact
+	var lost []string
+	for _, a := range result.Artifacts {
+		err := e.artifacts.Keep(ctx, stageRunID, a)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			log.Error().Err(err).Msg("artifact is not kept")
+			lost = append(lost, a.Name)
+			continue
+		}
+		a.Path = ""
+		kept = append(kept, a)
+	}
+	result.Artifacts = kept
+	if len(lost) > 0 {
+		const told = 20
+		result.Sections = append(result.Sections, Section{
+			Title: "Artifacts that were not kept",
+			Text:  fmt.Sprintf("%d files could not be kept; the operator's log says why.", len(lost)),
+			Code:  strings.Join(lost[:min(len(lost), told)], "\n"),
+		})
+	}
 	return nil
 }
