@@ -22,12 +22,11 @@ type foreign string
 
 func (f foreign) render(limit int) (string, bool) {
 	source := strings.TrimSpace(display.Text(string(f)))
-	whole := true
 	const reserve = 200
 	// Escapes lengthen what is shown: shorten until it fits.
 	for room := min(limit-reserve, maxForeign); room > 100; room = room * 2 / 3 {
 		cut := cutLines(source, room)
-		whole = len(cut) == len(source)
+		whole := len(cut) == len(source)
 		shown, ok := tame(cut)
 		if !ok {
 			lines := strings.Split(source, "\n")

@@ -41,8 +41,7 @@ func (r *Reporter) learn(t *task, o outcome, now time.Time) (wholeRun bool) {
 		}
 		return false
 	}
-	var limited *githubclient.LimitedError
-	if errors.As(o.err, &limited) {
+	if _, limited := errors.AsType[*githubclient.LimitedError](o.err); limited {
 		return false // the budget holds the next try back
 	}
 	return r.fail(t, o.err, now)

@@ -3,6 +3,7 @@ package checks_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -140,11 +141,7 @@ func (m *memory) Run(_ context.Context, id int64) (pipeline.Run, error) {
 func (m *memory) Mirrors(context.Context, int64) (map[int64]pipeline.Mirror, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	found := map[int64]pipeline.Mirror{}
-	for id, mirror := range m.mirrors {
-		found[id] = mirror
-	}
-	return found, nil
+	return maps.Clone(m.mirrors), nil
 }
 
 func (m *memory) SaveMirror(_ context.Context, mirror pipeline.Mirror) error {

@@ -18,7 +18,7 @@ func (r *Reporter) hire(a *account) {
 	if a.writers < len(a.ready) {
 		for range min(len(a.ready), r.writersOf(a)) - a.writers {
 			a.writers++
-			r.work.Go(func() { r.write(a) })
+			r.work.Go(func() { r.write(r.ctx, a) })
 		}
 	}
 	r.arm(a)
@@ -49,7 +49,7 @@ func (r *Reporter) arm(a *account) {
 }
 
 // write carries out tasks, the most urgent first, until none is ready.
-func (r *Reporter) write(a *account) {
+func (r *Reporter) write(ctx context.Context, a *account) {
 	for {
 		r.mu.Lock()
 		if r.stopping || len(a.ready) == 0 {
@@ -62,7 +62,7 @@ func (r *Reporter) write(a *account) {
 		if a.ready[0].loads {
 			state := r.take(a).run
 			r.mu.Unlock()
-			r.loadRun(a, state)
+			r.loadRun(ctx, a, state)
 			continue
 		}
 		if r.tooEarly(a) {
@@ -70,11 +70,11 @@ func (r *Reporter) write(a *account) {
 			continue
 		}
 		reserve := &waitingWriter{priority: a.ready[0].priority}
-		ctx, cancel := context.WithCancel(r.ctx)
+		waiting, cancel := context.WithCancel(ctx)
 		reserve.cancel = cancel
 		a.waiting[reserve] = struct{}{}
 		r.mu.Unlock()
-		r.writeOne(ctx, a, reserve)
+		r.writeOne(waiting, a, reserve)
 		cancel()
 	}
 }
@@ -147,10 +147,10 @@ func (r *Reporter) withoutPoints(ctx context.Context, a *account, err error) {
 }
 
 // loadRun reads what is known of a run's checks; its load task is taken.
-func (r *Reporter) loadRun(a *account, state *runState) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), writeTimeout)
+func (r *Reporter) loadRun(ctx context.Context, a *account, state *runState) {
+	once, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	r.loadTaken(ctx, a, state)
+	r.loadTaken(once, a, state)
 }
 
 func (r *Reporter) loadTaken(ctx context.Context, a *account, state *runState) {

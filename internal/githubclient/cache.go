@@ -16,14 +16,12 @@ const (
 	cacheEntryBytes = 1 << 20
 )
 
-// caching says how an answer may be remembered.
+// caching says how an answer may be remembered; zero: GitHub is asked each time whether it still holds.
 type caching int
 
 const (
-	// cacheRevalidated asks GitHub each time whether the remembered answer still holds. It is the default.
-	cacheRevalidated caching = iota
 	// cacheImmutable never asks again: the answer is about an object named by its hash.
-	cacheImmutable
+	cacheImmutable caching = iota + 1
 	// cacheNever neither reads nor writes the cache: permissions.
 	cacheNever
 )

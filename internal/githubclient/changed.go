@@ -92,6 +92,7 @@ func comparedWith(t pipeline.Trigger) string {
 		if t.Branch != t.Repository.DefaultBranch {
 			return t.Repository.DefaultBranch
 		}
+	default: // a deploy or a schedule is for the commit as it is
 	}
 	return ""
 }

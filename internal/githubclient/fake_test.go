@@ -24,10 +24,10 @@ import (
 const testInstallation = 7
 
 var (
-	testRepository = pipeline.Repository{ //nolint:gochecknoglobals // a constant of the tests
+	testRepository = pipeline.Repository{
 		ID: 42, Owner: "acme", Name: "shop", DefaultBranch: "main", InstallationID: testInstallation,
 	}
-	testKey = sync.OnceValue(func() []byte { //nolint:gochecknoglobals // made once: keys are slow
+	testKey = sync.OnceValue(func() []byte {
 		key, err := rsa.GenerateKey(rand.Reader, 2048)
 		if err != nil {
 			panic(err)

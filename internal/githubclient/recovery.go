@@ -137,12 +137,12 @@ func (r *Recovery) checkpoint(ctx context.Context, now time.Time) (time.Time, er
 	if err != nil && !errors.Is(err, pipeline.ErrNotFound) {
 		return time.Time{}, fmt.Errorf("read how far deliveries were checked: %w", err)
 	}
-	at, err := time.Parse(time.RFC3339Nano, value)
-	if err != nil { // never set, or by an older version: look at all there is
-		return oldest, nil
+	// A delivery is logged when it ends, with the time it began: overlap by a little. What was never set, or set otherwise
+	// by another version, means to look at all there is.
+	if at, err := time.Parse(time.RFC3339Nano, value); err == nil {
+		return later(oldest, at.Add(-time.Minute)), nil
 	}
-	// A delivery is logged when it ends, with the time it began: overlap by a little.
-	return later(oldest, at.Add(-time.Minute)), nil
+	return oldest, nil
 }
 
 // deliveries lists GitHub's log, newest first, back to since.
@@ -223,11 +223,11 @@ func (r *Recovery) redeliver(ctx context.Context, m missed) error {
 	// The first repetition may be followed by another at the next look.
 	tried.next = now.Add(backoff(recoveryInterval, maxRedeliveryWait, tried.count-1) - time.Second)
 	r.tries[m.guid] = tried
-	entry := r.log.Info()
+	level, advice := zerolog.InfoLevel, "nothing"
 	if tried.count == maxRedeliveries {
-		entry = r.log.Error().Str("do", "look at it in the App's settings under Advanced, Recent Deliveries")
+		level, advice = zerolog.ErrorLevel, "look at it in the App's settings under Advanced, Recent Deliveries"
 	}
-	entry.Str("delivery", m.guid).Str("event", m.event).Str("was", m.state).Int("try", tried.count).
+	r.log.WithLevel(level).Str("do", advice).Str("delivery", m.guid).Str("event", m.event).Str("was", m.state).Int("try", tried.count).
 		Msg("GitHub could not deliver an event; it was asked to deliver it again")
 	return nil
 }

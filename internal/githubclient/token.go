@@ -57,7 +57,7 @@ func (p *Pool) mint(ctx context.Context, key string, repository pipeline.Reposit
 		return "", err
 	}
 	options := &github.InstallationTokenOptions{
-		Permissions: &github.InstallationPermissions{Contents: github.String("read")},
+		Permissions: &github.InstallationPermissions{Contents: new("read")},
 	}
 	if repository.ID != 0 {
 		options.RepositoryIDs = []int64{repository.ID}

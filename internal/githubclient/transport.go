@@ -72,10 +72,10 @@ func (t *transport) try(req *http.Request, class Class, try int) (resp *http.Res
 	p.release()
 	// The client must not keep a rate state of its own beside ours: it would fail requests that we would delay.
 	resp.Header.Del("X-Ratelimit-Reset")
-	switch {
-	case kind == limitNone:
+	switch kind {
+	case limitNone:
 		return resp, false, nil
-	case kind == limitServer:
+	case limitServer:
 		t.metrics.limits.WithLabelValues(string(kind)).Inc()
 		if class != ClassRead || try >= readTries {
 			return resp, false, nil
