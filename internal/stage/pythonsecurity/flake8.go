@@ -116,7 +116,7 @@ func (c *check) tool(ctx context.Context, env pythonenv.Env, args []string, secr
 	var mu sync.Mutex
 	last := ""
 	exit, err := c.s.Command(ctx, runner.Command{
-		Args: args, Env: env.Variables(), Image: env.Interpreter.Image, Quiet: true, Secrets: secrets,
+		Args: args, Env: append(env.Variables(), "PYTHONWARNINGS=ignore"), Image: env.Interpreter.Image, Quiet: true, Secrets: secrets,
 		Line: func(line string) {
 			mu.Lock()
 			defer mu.Unlock()
