@@ -40,7 +40,9 @@ func (r *Run) Advance(now time.Time) []Job {
 			changed = true
 			s.Status, s.Reason, s.SkippedBy = next, reason, by
 			if next == StatusReady {
-				jobs = append(jobs, Job{Kind: JobStage, StageRunID: s.ID, Key: s.Spec.Key, RunID: r.ID})
+				jobs = append(jobs, Job{
+					Kind: JobStage, StageRunID: s.ID, Key: s.Spec.Key, RunID: r.ID, Short: s.Spec.Uses == UsesSummary,
+				})
 			}
 			if next.Final() {
 				s.FinishedAt = now

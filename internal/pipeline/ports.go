@@ -19,6 +19,8 @@ type Job struct {
 	RunID int64
 	// After delays the job: a retry's back-off.
 	After time.Duration
+	// Short: the attempt needs no runner, so that it must not wait for a worker behind attempts that take long.
+	Short bool
 }
 
 // JobKind names who works a job.

@@ -13,7 +13,7 @@ const (
 	QueueIntake = "intake"
 	// QueueStages works stage attempts; its workers are the stages that run at a time.
 	QueueStages = "stages"
-	// QueueControl works what is short and must not wait behind stages.
+	// QueueControl works what is short and must not wait behind stages: interrupts, and attempts that need no runner.
 	QueueControl = "control"
 )
 
@@ -24,8 +24,9 @@ func Queues() []string { return []string{QueueIntake, QueueStages, QueueControl}
 const (
 	// DeliveryAttempts spread over about seven hours (see queue.Backoff).
 	DeliveryAttempts = 10
-	// StageAttempts are many: an attempt's own verdict, not the queue, decides when a stage has failed.
-	StageAttempts = 1000
+	// StageAttempts spread over about two hours (see queue.Backoff): a stage that Slipway cannot carry out has to end.
+	// What fails in a stage is its verdict and counts nothing here, and neither does a restart.
+	StageAttempts = 30
 )
 
 // DeliveryJob is the job of a delivery. It is unique while it is alive.

@@ -22,13 +22,17 @@ type jobArgs interface {
 
 // addJob lets a job be inserted at the end of the transaction.
 func (b *batch) addJob(args jobArgs, after time.Duration) {
-	params := river.InsertManyParams{Args: args}
+	b.addJobTo(args.InsertOpts().Queue, args, after)
+}
+
+// addJobTo is addJob into a queue that is not the one the job's kind says.
+func (b *batch) addJobTo(queue string, args jobArgs, after time.Duration) {
+	opts := &river.InsertOpts{Queue: queue}
 	if after > 0 {
-		due := b.w.db.now().Add(after)
-		params.InsertOpts = &river.InsertOpts{ScheduledAt: due}
-		b.noteDue(due)
+		opts.ScheduledAt = b.w.db.now().Add(after)
+		b.noteDue(opts.ScheduledAt)
 	}
-	b.jobs = append(b.jobs, params)
+	b.jobs = append(b.jobs, river.InsertManyParams{Args: args, InsertOpts: opts})
 }
 
 func (b *batch) noteDue(at time.Time) {
@@ -45,8 +49,8 @@ func (b *batch) insertJobs() error {
 		return fmt.Errorf("insert jobs: %w", err)
 	}
 	for _, j := range b.jobs {
-		if j.InsertOpts == nil {
-			b.wake[j.Args.(jobArgs).InsertOpts().Queue] = struct{}{} //nolint:forcetypeassert // addJob takes no other
+		if j.InsertOpts.ScheduledAt.IsZero() {
+			b.wake[j.InsertOpts.Queue] = struct{}{}
 		}
 	}
 	return nil
@@ -61,7 +65,11 @@ func (b *batch) addRunJobs(run *pipeline.Run, jobs []pipeline.Job) error {
 			if err != nil {
 				return err
 			}
-			b.addJob(store.StageJob{StageRunID: id}, j.After)
+			queue := store.QueueStages
+			if j.Short {
+				queue = store.QueueControl
+			}
+			b.addJobTo(queue, store.StageJob{StageRunID: id}, j.After)
 		case pipeline.JobInterrupt:
 			if j.RunID != run.ID && j.RunID != 0 {
 				return fmt.Errorf("interrupt job of run %d comes from a change of run %d", j.RunID, run.ID)

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// cleanEvery is how often finished jobs are removed and deliveries without a job are looked for.
+	// cleanEvery is how often finished jobs are removed and work without a job is looked for.
 	cleanEvery = 5 * time.Minute
 	// keepCompleted and keepDiscarded are how long finished jobs stay, for a person who asks what happened.
 	keepCompleted, keepDiscarded = time.Hour, 7 * 24 * time.Hour
@@ -24,8 +24,8 @@ const (
 // Alone reports that no other process works these jobs, so that no leader is elected and Upkeep does a leader's work.
 func (*DB) Alone() bool { return true }
 
-// ReleaseJobs makes available what a process that is gone left running, and gives deliveries that wait without a job
-// a new one. It is for the start, before anything is worked.
+// ReleaseJobs makes available what a process that is gone left running, and gives deliveries and stages that wait without
+// a job a new one. It is for the start, before anything is worked.
 func (db *DB) ReleaseJobs(ctx context.Context) error {
 	err := db.writer.apply(ctx, durable, func(b *batch) error {
 		// An attempt at a stage that ended with the process is not counted: restarts are not the stage's fault. That of
@@ -33,6 +33,14 @@ func (db *DB) ReleaseJobs(ctx context.Context) error {
 		_, err := b.exec(`UPDATE river_job SET state = 'available',
 			attempt = CASE WHEN kind = 'delivery' THEN attempt ELSE max(attempt - 1, 0) END
 			WHERE state = 'running'`)
+		if err != nil {
+			return err
+		}
+		// A stage that runs already is followed before another is begun, or its end would be noted when everything that
+		// waited has had its turn, and more would run at a time than there are workers.
+		_, err = b.exec(`UPDATE river_job SET scheduled_at = ? WHERE kind = 'stage' AND state = 'available'
+				AND json_extract(args, '$.stage_run_id') IN (SELECT s.id FROM runs AS r JOIN stage_runs AS s ON s.run_id = r.id
+					WHERE r.open = 1 AND s.status = 'running')`, time.Unix(0, 0).UTC().Format(riverTime))
 		for _, q := range store.Queues() {
 			b.wake[q] = struct{}{}
 		}
@@ -41,7 +49,7 @@ func (db *DB) ReleaseJobs(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("release the jobs of the last process: %w", err)
 	}
-	return db.adoptDeliveries(ctx, db.now())
+	return errors.Join(db.adoptDeliveries(ctx, db.now()), db.adoptStages(ctx))
 }
 
 // Upkeep releases delayed jobs when they are due and removes old ones, until ctx ends.
@@ -60,7 +68,7 @@ func (db *DB) Upkeep(ctx context.Context) {
 				db.alarm.set(db.now().Add(time.Second))
 			}
 		case <-clean.C:
-			err = errors.Join(db.cleanJobs(ctx), db.adoptDeliveries(ctx, db.now().Add(-cleanEvery)))
+			err = errors.Join(db.cleanJobs(ctx), db.adoptDeliveries(ctx, db.now().Add(-cleanEvery)), db.adoptStages(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			db.log.Error().Err(err).Msg("upkeep of the queue")
