@@ -368,3 +368,16 @@ func TestAVerdictThatIsNoEndIsAFailure(t *testing.T) {
 		}
 	}
 }
+
+func TestRerunBringsBackWhatWasSkippedBecauseOfTheSummary(t *testing.T) {
+	run := newRun("a", "summary", "after: summary")
+	run.Advance(at(0))
+	finish(t, run, "a", Verdict{Status: StatusFailure})
+	finish(t, run, "summary", Verdict{Status: StatusFailure})
+	if _, err := run.Rerun("a", "asked by @alice", at(3)); err != nil {
+		t.Fatal(err)
+	}
+	if got := states(run); got != "a=ready summary=queued after=queued" {
+		t.Error(got)
+	}
+}

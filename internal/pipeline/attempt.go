@@ -145,11 +145,10 @@ func (r *Run) Rerun(key, why string, now time.Time) ([]Job, error) {
 	again := r.broughtBack(key)
 	for _, c := range r.Current() {
 		switch {
-		case again[c.Spec.Key]:
-		case c.Spec.Uses != UsesSummary || c.Status == StatusQueued || c.Status == StatusWaiting:
+		case !again[c.Spec.Key], c.Status == StatusQueued, c.Status == StatusWaiting:
 			continue
 		case !c.Status.Final():
-			// It would tell of a run that goes on: another attempt tells of the end.
+			// A summary would tell of a run that goes on: another attempt tells of the end.
 			if err := r.current(c.Spec.Key).endUntold(why, now); err != nil {
 				return nil, err
 			}
@@ -164,10 +163,15 @@ func (s *StageRun) endUntold(why string, now time.Time) error {
 	return s.Move(StatusCancelled, now)
 }
 
-// broughtBack are the keys of a stage and of those that a re-run of it lets run: skipped because of it, or needing it
-// and cancelled before they began.
+// broughtBack are the keys of a stage, of the summaries and of those that a re-run lets run: skipped because of one of
+// them, or needing one and cancelled before they began.
 func (r *Run) broughtBack(key string) map[string]bool {
 	again := map[string]bool{key: true}
+	for _, c := range r.Current() {
+		if c.Spec.Uses == UsesSummary {
+			again[c.Spec.Key] = true
+		}
+	}
 	for grown := true; grown; {
 		grown = false
 		for _, c := range r.Current() {

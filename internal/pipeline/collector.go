@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -17,6 +19,8 @@ type collector struct {
 	lines   []StoredLine
 	told    time.Time // when progress was last stored
 	pending string    // progress not yet stored
+	used    int       // bytes of findings, sections and outputs
+	dropped int       // sections and outputs that did not fit
 }
 
 func newCollector(e *Engine, run Run, s StageRun) *collector {
@@ -98,16 +102,22 @@ func (c *collector) take(ev StageEvent) {
 	case StageEventProgress:
 		c.pending = ev.Progress
 	case StageEventSection:
-		if len(r.Sections) < MaxSections {
+		if len(r.Sections) < MaxSections && c.fits(ev.Section) {
 			r.Sections = append(r.Sections, *ev.Section)
+		} else {
+			c.dropped++
 		}
 	case StageEventFinding:
-		if len(r.Findings) < MaxFindings {
+		if len(r.Findings) < MaxFindings && c.fits(ev.Finding) {
 			r.Findings = append(r.Findings, *ev.Finding)
 		} else {
 			r.FindingsDropped++
 		}
 	case StageEventOutput:
+		if !c.fits(ev.Output) {
+			c.dropped++
+			return
+		}
 		if r.Outputs == nil {
 			r.Outputs = make(map[string]string)
 		}
@@ -116,12 +126,38 @@ func (c *collector) take(ev StageEvent) {
 		r.Artifacts = append(r.Artifacts, *ev.Artifact)
 	case StageEventVerdict:
 		r.Verdict = *ev.Verdict
-		c.trimTail()
+		c.close()
 	}
 }
 
-func (c *collector) trimTail() {
-	c.result.LogTail = c.result.LogTail[max(0, len(c.result.LogTail)-MaxLogTail):]
+// fits takes what a part of the result needs off its bound; a part that is too large leaves room for smaller ones.
+func (c *collector) fits(part any) bool {
+	text, err := json.Marshal(part)
+	if err != nil || c.used+len(text) > MaxResultBytes {
+		return false
+	}
+	c.used += len(text)
+	return true
+}
+
+// close brings the result within its bounds and tells what was left out.
+func (c *collector) close() {
+	tail := c.result.LogTail[max(0, len(c.result.LogTail)-MaxLogTail):]
+	bytes := 0
+	for i := len(tail) - 1; i >= 0; i-- {
+		if bytes += len(tail[i]); bytes > MaxLogTailBytes {
+			tail = tail[i+1:]
+			break
+		}
+	}
+	c.result.LogTail = tail
+	if c.dropped > 0 {
+		c.result.Sections = append(c.result.Sections, Section{
+			Title: "Not everything is shown",
+			Text: fmt.Sprintf("The stage reported more than is kept (%d sections, %d MiB): %d sections and outputs were left out.",
+				MaxSections, MaxResultBytes>>20, c.dropped),
+		})
+	}
 }
 
 func (c *collector) takeStep(step Step) {

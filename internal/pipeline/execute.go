@@ -104,7 +104,7 @@ func (e *Engine) follow(ctx context.Context, run Run, s StageRun, task string) (
 	err := c.drain(ctx, task)
 	if lost, ok := errors.AsType[*LostError](err); ok {
 		c.result.Verdict = lostVerdict(*lost)
-		c.trimTail()
+		c.close()
 		return c.result, nil
 	}
 	if err != nil {

@@ -123,6 +123,10 @@ const (
 	MaxFindings = 1000
 	MaxLogTail  = 200
 	MaxSections = 100
+	// MaxResultBytes bounds findings, sections and outputs together, MaxLogTailBytes the tail: every change of a run
+	// reads all its results.
+	MaxResultBytes  = 4 << 20
+	MaxLogTailBytes = 256 << 10
 )
 
 // Diagnosis names a known failure: its cause in the user's terms and what to do about it.
