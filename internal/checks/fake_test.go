@@ -173,6 +173,24 @@ func (g *fakeGitHub) states() []string {
 	return all
 }
 
+// written are all writes so far, in order.
+func (g *fakeGitHub) written() []writeSeen {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.writes)
+}
+
+// all are the checks by their IDs.
+func (g *fakeGitHub) all() map[int64]shownCheck {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	found := map[int64]shownCheck{}
+	for id, c := range g.checks {
+		found[id] = *c
+	}
+	return found
+}
+
 // fakeStore is the truth in memory.
 type fakeStore struct {
 	mu      sync.Mutex

@@ -30,7 +30,7 @@ func TestARunIsMirroredFromQueuedToItsEnd(t *testing.T) {
 		b.change(&run, func(s []pipeline.StageRun) { finish(&s[0], pipeline.StatusSuccess) })
 		b.change(&run, func(s []pipeline.StageRun) { finish(&s[1], pipeline.StatusFailure) })
 		b.flush()
-		for _, c := range b.github.checks {
+		for _, c := range b.github.all() {
 			if c.StartedAt == nil || c.CompletedAt == nil || c.DetailsURL != "https://ci.example.org/acme/shop/runs/1?stage="+c.Name {
 				t.Errorf("%s: %v to %v, %s", c.Name, c.StartedAt, c.CompletedAt, c.DetailsURL)
 			}
@@ -94,11 +94,11 @@ func TestWithFewPointsAStageCostsTwoWritesAndConclusionsGoFirst(t *testing.T) {
 			})
 		}
 		b.flush()
-		if got := len(b.github.checks); got != runs*stages {
+		if got := len(b.github.all()); got != runs*stages {
 			t.Fatalf("%d checks", got)
 		}
 		writes := 0
-		for _, c := range b.github.checks {
+		for _, c := range b.github.all() {
 			writes += c.writes
 			if c.Conclusion != "success" {
 				t.Errorf("%s is %s", c.Name, c.Status)
@@ -113,9 +113,9 @@ func TestWithFewPointsAStageCostsTwoWritesAndConclusionsGoFirst(t *testing.T) {
 
 func assertBudget(t *testing.T, g *fakeGitHub, points int) {
 	t.Helper()
-	for i, first := range g.writes {
+	for i, first := range g.written() {
 		within := 0
-		for _, w := range g.writes[i:] {
+		for _, w := range g.written()[i:] {
 			if w.at.Sub(first.at) < time.Minute {
 				within += pointsOfWrite
 			}
@@ -132,17 +132,21 @@ func TestAConclusionOvertakesCreationsThatWaitForPoints(t *testing.T) {
 		b.start()
 		defer b.reporter.Stop()
 		first := newRun(1, "a")
-		b.change(&first, func([]pipeline.StageRun) {})
+		b.put(first)
+		b.reporter.mu.Lock() // all at the same time
+		b.reporter.admit(first)
 		for i := range 20 {
 			run := newRun(int64(i+2), "x", "y")
-			b.change(&run, func([]pipeline.StageRun) {})
+			b.put(run)
+			b.reporter.admit(run)
 		}
+		b.reporter.mu.Unlock()
 		synctest.Wait()
-		if n := len(b.github.writes); n != 10 {
+		if n := len(b.github.written()); n != 10 {
 			t.Fatalf("%d writes with 50 points", n)
 		}
 		names := map[string]int{}
-		for _, w := range b.github.writes {
+		for _, w := range b.github.written() {
 			names[w.head]++
 		}
 		if len(names) != 10 {
@@ -151,7 +155,7 @@ func TestAConclusionOvertakesCreationsThatWaitForPoints(t *testing.T) {
 		b.change(&first, func(s []pipeline.StageRun) { finish(&s[0], pipeline.StatusFailure) })
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		if w := b.github.writes[10]; w.name != "a" || w.status != "completed failure" {
+		if w := b.github.written()[10]; w.name != "a" || w.status != "completed failure" {
 			t.Errorf("first with new points: %+v", w)
 		}
 		b.flush()
@@ -170,17 +174,17 @@ func TestProgressIsCoalesced(t *testing.T) {
 			})
 			time.Sleep(100 * time.Millisecond)
 		}
-		if n := len(b.github.writes); n < 4 || n > 7 {
+		if n := len(b.github.written()); n < 4 || n > 7 {
 			t.Errorf("%d writes in ten seconds of progress", n)
 		}
 		b.flush()
-		if got := b.github.checks[1].Output.Title; got != "test 99" {
+		if got := b.github.all()[1].Output.Title; got != "test 99" {
 			t.Errorf("the last progress is %q", got)
 		}
-		n := len(b.github.writes)
+		n := len(b.github.written())
 		b.reporter.RunChanged(run)
 		b.flush()
-		if len(b.github.writes) != n {
+		if len(b.github.written()) != n {
 			t.Error("what GitHub shows already was written again")
 		}
 	})
@@ -227,10 +231,10 @@ func TestStoppedInTheMiddleAndStartedAgain(t *testing.T) {
 		b.start()
 		b.flush()
 		b.reporter.Stop()
-		if len(b.github.checks) != 20 {
-			t.Errorf("%d checks", len(b.github.checks))
+		if len(b.github.all()) != 20 {
+			t.Errorf("%d checks", len(b.github.all()))
 		}
-		for _, c := range b.github.checks {
+		for _, c := range b.github.all() {
 			if c.Status != "completed" {
 				t.Errorf("%s of %s is %s", c.Name, c.HeadSHA, c.Status)
 			}

@@ -90,8 +90,8 @@ func TestKilledBetweenCreatingAndRecording(t *testing.T) {
 		b.change(&run, func([]pipeline.StageRun) {})
 		synctest.Wait()
 		b.reporter.Stop()
-		if len(b.github.checks) != 2 || len(b.store.mirrors) != 0 {
-			t.Fatalf("%d checks, %d records", len(b.github.checks), len(b.store.mirrors))
+		if len(b.github.all()) != 2 || len(b.store.mirrors) != 0 {
+			t.Fatalf("%d checks, %d records", len(b.github.all()), len(b.store.mirrors))
 		}
 		b.store.broken, b.github.reads = false, 0
 		b.restart()
@@ -120,8 +120,8 @@ func TestWhatAnEarlierProcessLeftIsRepaired(t *testing.T) {
 		b.start()
 		b.flush()
 		b.reporter.Stop()
-		if ids, _ := b.store.DirtyRuns(t.Context()); len(ids) != 0 || len(b.github.checks) != 60 {
-			t.Errorf("dirty %v, %d checks", ids, len(b.github.checks))
+		if ids, _ := b.store.DirtyRuns(t.Context()); len(ids) != 0 || len(b.github.all()) != 60 {
+			t.Errorf("dirty %v, %d checks", ids, len(b.github.all()))
 		}
 	})
 }
@@ -146,7 +146,7 @@ func TestManyAnnotationsComeInBatches(t *testing.T) {
 		withFindings(&run, 120)
 		b.change(&run, func(s []pipeline.StageRun) { finish(&s[0], pipeline.StatusFailure) })
 		b.flush()
-		if c := b.github.checks[1]; c.annotations != 120 || c.writes != 4 || c.Conclusion != "failure" {
+		if c := b.github.all()[1]; c.annotations != 120 || c.writes != 4 || c.Conclusion != "failure" {
 			t.Errorf("%d annotations in %d writes, %s", c.annotations, c.writes, c.Conclusion)
 		}
 		if m := b.store.mirrors[100]; m.Annotations != 120 || m.Version != run.Stages[0].Version {
@@ -177,7 +177,7 @@ func TestKilledBetweenBatchesOfAnnotations(t *testing.T) {
 				b.change(&run, func([]pipeline.StageRun) {})
 				synctest.Wait()
 				b.reporter.Stop()
-				if c := b.github.checks[1]; c.annotations != 100 {
+				if c := b.github.all()[1]; c.annotations != 100 {
 					t.Fatalf("%d annotations before the end", c.annotations)
 				}
 				b.store.broken = false
@@ -185,7 +185,7 @@ func TestKilledBetweenBatchesOfAnnotations(t *testing.T) {
 				b.start()
 				b.flush()
 				b.reporter.Stop()
-				if c := b.github.checks[1]; c.annotations != 120 {
+				if c := b.github.all()[1]; c.annotations != 120 {
 					t.Errorf("%d annotations", c.annotations)
 				}
 			})
@@ -210,8 +210,8 @@ func TestAnInterruptedRequestWithAnnotationsIsNotRepeatedBlindly(t *testing.T) {
 		finish(&run.Stages[0], pipeline.StatusFailure)
 		b.change(&run, func([]pipeline.StageRun) {})
 		b.flush()
-		if len(b.github.checks) != 1 || b.github.checks[1].annotations != 120 {
-			t.Errorf("%d checks, %d annotations", len(b.github.checks), b.github.checks[1].annotations)
+		if len(b.github.all()) != 1 || b.github.all()[1].annotations != 120 {
+			t.Errorf("%d checks, %d annotations", len(b.github.all()), b.github.all()[1].annotations)
 		}
 	})
 }
@@ -271,7 +271,7 @@ func TestAReportThatGitHubCallsMalformedIsSentInLessDetail(t *testing.T) {
 		b.flush()
 		b.change(&run, func(s []pipeline.StageRun) { finish(&s[0], pipeline.StatusFailure) })
 		b.flush()
-		if c := b.github.checks[1]; c.Conclusion != "failure" || !strings.Contains(c.Output.Summary, "did not accept") {
+		if c := b.github.all()[1]; c.Conclusion != "failure" || !strings.Contains(c.Output.Summary, "did not accept") {
 			t.Errorf("%s, %q", c.Conclusion, c.Output.Summary)
 		}
 	})
