@@ -18,6 +18,7 @@ type Service interface {
 	Submit(ctx context.Context, t pipeline.Trigger) (pipeline.Run, error)
 	Cancel(ctx context.Context, runID int64, reason string) (pipeline.Run, error)
 	CancelGroup(ctx context.Context, t pipeline.Trigger, reason string) error
+	CancelWaiting(ctx context.Context, t pipeline.Trigger, reason string) error
 	Rerun(ctx context.Context, repositoryID, stageRunID int64, why string) (pipeline.Run, error)
 }
 

@@ -47,6 +47,11 @@ func (r *recorder) CancelGroup(_ context.Context, t pipeline.Trigger, reason str
 	return nil
 }
 
+func (r *recorder) CancelWaiting(_ context.Context, t pipeline.Trigger, reason string) error {
+	r.notef("cancel what waits of %s: %s", t.Group(), reason)
+	return nil
+}
+
 func (r *recorder) Rerun(_ context.Context, repository, stage int64, why string) (pipeline.Run, error) {
 	r.notef("rerun %d of %d: %s", stage, repository, why)
 	return pipeline.Run{}, nil
@@ -131,7 +136,9 @@ func TestEvents(t *testing.T) {
 		{"closed unmerged", "pull_request", pullRequestDoc("closed", `{"id":5}`, false), recorder{}, false, []string{
 			"cancel 5/pull_request/refs/pull/7/head: the pull request was closed",
 		}},
-		{"merged", "pull_request", pullRequestDoc("closed", `{"id":5}`, true), recorder{}, false, nil},
+		{"merged", "pull_request", pullRequestDoc("closed", `{"id":5}`, true), recorder{}, false, []string{
+			"cancel what waits of 5/pull_request/refs/pull/7/head: the pull request was merged",
+		}},
 		{"labeled", "pull_request", pullRequestDoc("labeled", `{"id":5}`, false), recorder{}, false, nil},
 		{"merge group", "merge_group", group("checks_requested", ""), recorder{}, false, []string{
 			`submit merge_group refs/heads/gh-readonly-queue/main/pr-7-x gh-readonly-queue/main/pr-7-x@aaaa base=main pr=0 fork=false fresh=false skip="" by alice in acme/shop#9`,

@@ -47,7 +47,8 @@ func (h *PullRequest) Handle(ctx context.Context, _, guid string, payload []byte
 		return err
 	case "closed":
 		if event.GetPullRequest().GetMerged() {
-			return nil // its result is reused for the merge
+			// What works goes on: its result is reused for the merge. What waits, a fork's run, would wait for ever.
+			return h.Service.CancelWaiting(ctx, trigger, "the pull request was merged")
 		}
 		return h.Service.CancelGroup(ctx, trigger, "the pull request was closed")
 	default:

@@ -114,11 +114,24 @@ func (s *Service) Cancel(ctx context.Context, runID int64, reason string) (Run, 
 
 // CancelGroup cancels every open run that the trigger's group holds: a closed pull request, a merge group that ended.
 func (s *Service) CancelGroup(ctx context.Context, t Trigger, reason string) error {
+	return s.cancelOpen(ctx, t, reason, func(Run) bool { return true })
+}
+
+// CancelWaiting cancels the runs of the trigger's group that only wait for a person, and for whom there is nothing left
+// to decide; what works goes on.
+func (s *Service) CancelWaiting(ctx context.Context, t Trigger, reason string) error {
+	return s.cancelOpen(ctx, t, reason, func(r Run) bool { return r.Status == StatusWaiting })
+}
+
+func (s *Service) cancelOpen(ctx context.Context, t Trigger, reason string, wanted func(Run) bool) error {
 	open, err := s.store.OpenRuns(ctx, t.Group())
 	if err != nil {
 		return fmt.Errorf("open runs of %s: %w", t.Ref, err)
 	}
 	for _, run := range open {
+		if !wanted(run) {
+			continue
+		}
 		if _, err := s.Cancel(ctx, run.ID, reason); err != nil {
 			return err
 		}

@@ -107,3 +107,26 @@ func TestRerunIsOneWishAndOneRepositorys(t *testing.T) {
 		t.Errorf("one click made %d attempts", got)
 	}
 }
+
+func TestARunThatWaitsEndsWithItsPullRequest(t *testing.T) {
+	b := newBench(t, stage("a"))
+	trigger := b.trigger("aaaa")
+	trigger.Event, trigger.Ref, trigger.Base, trigger.Fork = pipeline.EventPullRequest, "refs/pull/7/head", "main", true
+	fork := b.mustSubmit(trigger)
+	if err := b.service.CancelWaiting(t.Context(), trigger, "the pull request was merged"); err != nil {
+		t.Fatal(err)
+	}
+	if run := b.load(fork.ID); run.Status != pipeline.StatusCancelled {
+		t.Error(run.Status)
+	}
+	began := b.hold("a")
+	trigger.Fork, trigger.SHA = false, "bbbb"
+	own := b.mustSubmit(trigger)
+	<-began
+	if err := b.service.CancelWaiting(t.Context(), trigger, "the pull request was merged"); err != nil {
+		t.Fatal(err)
+	}
+	if run := b.load(own.ID); run.Reason != "" {
+		t.Errorf("a run that works was cancelled: %s", run.Reason)
+	}
+}
