@@ -129,8 +129,8 @@ func (s *Service) cancelOpen(ctx context.Context, t Trigger, reason string, want
 		return fmt.Errorf("open runs of %s: %w", t.Ref, err)
 	}
 	for _, run := range open {
-		if !wanted(run) {
-			continue
+		if !wanted(run) || !t.At.IsZero() && run.Trigger.At.After(t.At) {
+			continue // the delivery was overtaken: the run began after what it tells
 		}
 		if _, err := s.Cancel(ctx, run.ID, reason); err != nil {
 			return err

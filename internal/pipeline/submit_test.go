@@ -64,13 +64,21 @@ func TestAReopenedPullRequestRunsAgain(t *testing.T) {
 	if err := b.service.CancelGroup(t.Context(), trigger, "the pull request was closed"); err != nil {
 		t.Fatal(err)
 	}
-	trigger.Delivery = "reopened"
+	closed := trigger
+	closed.At = time.Unix(10, 0)
+	trigger.Delivery, trigger.At = "reopened", time.Unix(20, 0)
 	reopened := b.mustSubmit(trigger)
 	if reopened.ID == opened.ID {
 		t.Fatalf("nothing runs for the reopened pull request: its run is %s (%s)", reopened.Status, reopened.Reason)
 	}
 	if repeated := b.mustSubmit(trigger); repeated.ID != reopened.ID {
 		t.Errorf("one delivery made the runs %d and %d", reopened.ID, repeated.ID)
+	}
+	if err := b.service.CancelGroup(t.Context(), closed, "the pull request was closed"); err != nil {
+		t.Fatal(err)
+	}
+	if run := b.load(reopened.ID); run.Reason != "" {
+		t.Errorf("a late delivery of the close cancelled what was reopened since: %s", run.Reason)
 	}
 }
 
