@@ -35,8 +35,15 @@ var transitions = map[Status][]Status{ //nolint:gochecknoglobals // a constant t
 // Can reports whether the state machine allows next after s.
 func (s Status) Can(next Status) bool { return slices.Contains(transitions[s], next) }
 
-// Final reports whether s has no successor.
-func (s Status) Final() bool { return len(transitions[s]) == 0 }
+// Final reports whether s is an end. What is no status at all is none.
+func (s Status) Final() bool {
+	switch s {
+	case StatusSuccess, StatusFailure, StatusNeutral, StatusSkipped, StatusCancelled, StatusTimedOut:
+		return true
+	default:
+		return false
+	}
+}
 
 // Passed reports whether a stage that needs this one may start: success (reused or not) and neutral do.
 func (s Status) Passed() bool { return s == StatusSuccess || s == StatusNeutral }

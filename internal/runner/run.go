@@ -182,7 +182,7 @@ func runStage(ctx context.Context, stage Stage, s *session) (pipeline.Verdict, e
 			ended <- o
 		}()
 		o.verdict, o.err = stage.Run(ctx, s)
-		if o.err == nil && (o.verdict.Status == "" || !o.verdict.Status.Final()) {
+		if o.err == nil && !o.verdict.Status.Final() {
 			o.err = fmt.Errorf("the stage ended without a verdict (status %q)", o.verdict.Status)
 		}
 	}()
