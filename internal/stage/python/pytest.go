@@ -104,7 +104,8 @@ func (a *attempt) coverageArguments() []string {
 	case measures.MatchString(strings.Join(a.settings.Args, " ")), a.configuresPlugin():
 		return reports
 	case a.configuresSource():
-		return append(reports, "--cov")
+		// An option must follow: --cov takes what comes after it for its value, and tests/ would be measured.
+		return append([]string{"--cov"}, reports...)
 	}
 	return append(reports, "--cov=.")
 }

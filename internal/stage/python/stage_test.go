@@ -150,6 +150,18 @@ func TestTestsPassWithCoverage(t *testing.T) {
 	}
 }
 
+// --cov right before the folder of tests would make that the source to measure.
+func TestConfiguredSourceIsWhatIsMeasured(t *testing.T) {
+	needPython(t)
+	_, s := run(t, world{
+		settings: map[string]any{"tests": []string{"tests/"}}, files: project(map[string]string{"setup.cfg": "[coverage:run]\nsource = shop\n"}),
+	})
+	coverage, ok := s.SectionTitled("Coverage")
+	if !ok || coverage.Table == nil || len(coverage.Table.Rows) == 0 || coverage.Table.Rows[0][0] != "shop/cart.py" {
+		t.Errorf("coverage = %+v\n%s", coverage, s.LogText())
+	}
+}
+
 func TestASecondRunInstallsNothing(t *testing.T) {
 	needPython(t)
 	run(t, world{files: project(nil)})
