@@ -19,7 +19,9 @@ type Config struct {
 	Addr      string
 	PublicURL string // without a trailing slash
 	DataDir   string
-	Secrets   string
+	// CacheDir holds what can be made again; empty: in DataDir. Only the demo sets it.
+	CacheDir string
+	Secrets  string
 
 	PointsPerMinute int
 	Concurrency     int

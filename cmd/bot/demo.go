@@ -1,0 +1,275 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/slipwayhq/slipway/examples"
+	"github.com/slipwayhq/slipway/internal/config"
+	"github.com/slipwayhq/slipway/internal/githubtest"
+	"github.com/slipwayhq/slipway/internal/pipeline"
+	"github.com/slipwayhq/slipway/internal/runner/sandbox"
+)
+
+// demoFlags are the flags of `slipway demo`.
+type demoFlags struct {
+	once    bool
+	addr    string
+	verbose bool
+	log     string
+}
+
+func demoCommand() *cobra.Command {
+	var flags demoFlags
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Everything on this machine, no GitHub account: a push, its run, the pages",
+		Long: `Starts a GitHub stand-in with the example repository, the bot beside it, pushes a commit and shows
+its run live. Then it waits, so that you can look at the pages and act on the stand-in's.`,
+		Args: arguments(0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return demo(cmd.Context(), flags) },
+	}
+	cmd.Flags().BoolVar(&flags.once, "once", false, "exit after the run, with its status")
+	cmd.Flags().StringVar(&flags.addr, "addr", "127.0.0.1:8080", "where the bot's pages are; another port is taken when this one is not free")
+	cmd.Flags().BoolVarP(&flags.verbose, "verbose", "v", false, "show the logs of all stages")
+	cmd.Flags().StringVar(&flags.log, "log", "", "write the bot's log to this file")
+	return cmd
+}
+
+const (
+	demoRepository = "acme/inventory-manager"
+	demoSecret     = "the demo's own webhook secret"
+)
+
+func demo(ctx context.Context, flags demoFlags) (err error) {
+	work, err := os.MkdirTemp("", "slipway-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	screen := newScreen(os.Stdout, flags.verbose)
+	defer func() { err = errors.Join(err, screen.Close()) }()
+
+	github, err := demoGitHub(ctx, filepath.Join(work, "github"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, github.Close()) }()
+	listener, err := listenNear(ctx, flags.addr)
+	if err != nil {
+		return err
+	}
+	log, closeLog, err := demoLog(flags.log)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer func() { err = errors.Join(err, closeLog()) }()
+
+	settings := demoSettings(github, "http://"+listener.Addr().String(), work)
+	mode, reason := sandbox.Detect(ctx)
+	if mode == sandbox.ModeNone {
+		screen.Say("No sandbox can be had (" + reason + "): the example's stages run unsandboxed, as you.")
+	}
+	ended := newFinish()
+	b, err := newBot(ctx, settings, mode, watchers{screen, ended}, log)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	if err := b.start(ctx); err != nil {
+		return errors.Join(err, listener.Close(), b.stop(ctx))
+	}
+	serving, endServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer endServing()
+	served := make(chan error, 1)
+	go func() { served <- b.serveUntil(serving, listener) }()
+	github.SetWebhook(settings.PublicURL+"/api/github/hook", demoSecret)
+
+	run, err := demoPush(ctx, github, work, screen.Say, ended)
+	if err == nil && !flags.once {
+		demoWait(ctx, screen.Say, settings.PublicURL, github.URLs().Web, run)
+	}
+	b.letReportsOut(ctx)
+	endServing()
+	if err = errors.Join(err, <-served); err != nil || ctx.Err() != nil && run.ID == 0 {
+		return err
+	}
+	if flags.once {
+		return outcome(run)
+	}
+	return nil
+}
+
+// watchers tells several observers.
+type watchers []pipeline.Observer
+
+// RunChanged implements pipeline.Observer.
+func (w watchers) RunChanged(run pipeline.Run) {
+	for _, o := range w {
+		o.RunChanged(run)
+	}
+}
+
+// LogAppended implements pipeline.Observer.
+func (w watchers) LogAppended(id int64, lines []pipeline.StoredLine) {
+	for _, o := range w {
+		o.LogAppended(id, lines)
+	}
+}
+
+// demoGitHub is a stand-in with an organisation, three people, and the example repository with the App installed.
+func demoGitHub(ctx context.Context, dir string) (*githubtest.GitHub, error) {
+	github, err := githubtest.New(githubtest.Options{
+		Dir: dir, App: githubtest.AppOptions{WebhookSecret: demoSecret}, Limits: githubtest.GitHubLimits(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	github.Start()
+	files, err := exampleFiles()
+	if err == nil {
+		err = errors.Join(
+			github.AddUser("alice", "Alice Moreau"), github.AddUser("bob", "Bob Tanaka"), github.AddUser("carol", "Carol Singh"),
+			github.AddOrganization("acme", "alice", "bob", "carol"),
+			github.AddTeam("acme", "platform", ""), github.AddTeamMember("acme", "platform", "carol", false),
+			github.AddRepository(ctx, demoRepository, githubtest.RepositoryOptions{
+				Description: "Flask, MongoDB and Redis: the example of Slipway", Files: files, Author: "alice",
+			}),
+			github.AddCollaborator(demoRepository, "alice", "write"), github.AddCollaborator(demoRepository, "bob", "write"),
+			github.AddCollaborator(demoRepository, "carol", "maintain"))
+	}
+	if err == nil {
+		_, err = github.Install("acme")
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("prepare the GitHub stand-in: %w", err), github.Close())
+	}
+	return github, nil
+}
+
+func exampleFiles() (githubtest.Files, error) {
+	example, err := examples.InventoryManager()
+	if err != nil {
+		return nil, err
+	}
+	files := githubtest.Files{}
+	err = fs.WalkDir(example, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := fs.ReadFile(example, path)
+		files[path] = string(content)
+		return err
+	})
+	return files, err
+}
+
+func demoSettings(github *githubtest.GitHub, public, work string) config.Config {
+	app, urls := github.App(), github.URLs()
+	return config.Config{
+		WebURL: urls.Web, V3APIURL: urls.REST, V4APIURL: urls.GraphQL, AppID: app.ID, PrivateKey: string(app.PrivateKey),
+		WebhookSecret: demoSecret, PublicURL: public, DataDir: filepath.Join(work, "data"), CacheDir: userCache(),
+		Secrets: "dir:" + filepath.Join(work, "secrets"), PointsPerMinute: 900, Concurrency: config.DefaultConcurrency(),
+		Network: sandbox.NetworkHost,
+	}
+}
+
+// demoPush clones the example as Alice does, commits and pushes with git, and waits for the run.
+func demoPush(
+	ctx context.Context, github *githubtest.GitHub, work string, say func(string), ended *finish,
+) (pipeline.Run, error) {
+	token, err := github.UserToken("alice")
+	if err != nil {
+		return pipeline.Run{}, err
+	}
+	clone := filepath.Join(work, "alice")
+	address := strings.Replace(github.URLs().Clone, "://", "://alice:"+token+"@", 1) + demoRepository + ".git"
+	say("Alice clones " + github.URLs().Clone + demoRepository + ".git, changes the README and pushes to main.")
+	if err := demoCommit(ctx, clone, address); err != nil {
+		return pipeline.Run{}, err
+	}
+	select {
+	case run := <-ended.changed:
+		return run, nil
+	case <-ctx.Done():
+		return pipeline.Run{}, nil
+	}
+}
+
+func demoCommit(ctx context.Context, clone, address string) error {
+	git := func(args ...string) error {
+		cmd := exec.CommandContext(ctx, "git", args...) //nolint:gosec // arguments are ours
+		cmd.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(string(out)))
+		}
+		return nil
+	}
+	if err := git("clone", "--quiet", address, clone); err != nil {
+		return err
+	}
+	readme, err := os.OpenFile(filepath.Join(clone, "README.md"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = readme.WriteString("\nThis commit was pushed by `slipway demo`.\n")
+	if err := errors.Join(err, readme.Close()); err != nil {
+		return err
+	}
+	return errors.Join(
+		git("-C", clone, "-c", "user.name=Alice Moreau", "-c", "user.email=alice@users.noreply.github.test", "commit", "--quiet", "--all",
+			"--message", "docs: say how this commit came here"),
+		git("-C", clone, "push", "--quiet", "origin", "HEAD:main"))
+}
+
+func demoWait(ctx context.Context, say func(string), public, web string, run pipeline.Run) {
+	for _, line := range []string{
+		"",
+		fmt.Sprintf("  The run        %s/%s/runs/%d", public, demoRepository, run.Number),
+		fmt.Sprintf("  All runs       %s/", public),
+		fmt.Sprintf("  The stand-in   %s%s", web, demoRepository),
+		"                 (there you can push, open a pull request, and click a check's buttons)",
+		"",
+		"  Ctrl-C ends the demo.",
+	} {
+		say(line)
+	}
+	<-ctx.Done()
+}
+
+// listenNear takes the wanted address, or any free port of the same host.
+func listenNear(ctx context.Context, addr string) (net.Listener, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", addr)
+	if err == nil {
+		return listener, nil
+	}
+	host, _, splitErr := net.SplitHostPort(addr)
+	if splitErr != nil {
+		return nil, usageError{fmt.Errorf("--addr %q is not host:port", addr)}
+	}
+	if listener, err = config.Listen(ctx, "tcp", net.JoinHostPort(host, "0")); err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", host, err)
+	}
+	return listener, nil
+}
+
+func demoLog(path string) (zerolog.Logger, func() error, error) {
+	if path == "" {
+		return zerolog.Nop(), func() error { return nil }, nil
+	}
+	file, err := os.Create(path) //nolint:gosec // the path is the caller's own argument
+	if err != nil {
+		return zerolog.Nop(), nil, fmt.Errorf("--log: %w", err)
+	}
+	return zerolog.New(file).With().Timestamp().Logger(), file.Close, nil
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipwayhq/slipway/internal/pipeline"
+	"github.com/slipwayhq/slipway/internal/pythonenv"
+	"github.com/slipwayhq/slipway/internal/report"
+	"github.com/slipwayhq/slipway/internal/runner"
+	"github.com/slipwayhq/slipway/internal/stage/command"
+	"github.com/slipwayhq/slipway/internal/stage/python"
+	"github.com/slipwayhq/slipway/internal/stage/pythonsecurity"
+	"github.com/slipwayhq/slipway/internal/workspace"
+	"github.com/slipwayhq/slipway/internal/workspace/changes"
+)
+
+// runnerCommand is what the executor starts for each stage attempt; nobody types it.
+func runnerCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "runner DIR", Hidden: true, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			// The runner has its own handling of signals: the executor's are cancels with a reason.
+			return runner.Main(context.WithoutCancel(cmd.Context()), args[0], runner.Deps{
+				Stages: runnerKinds(), Checkout: checkOut, Clock: pipeline.SystemClock{},
+			})
+		},
+	}
+}
+
+// codecovTimeout bounds one upload: its failure is only a remark.
+const codecovTimeout = 30 * time.Second
+
+// runnerKinds are the stage kinds that run in a runner, by the value of `uses`.
+func runnerKinds() map[string]runner.Stage {
+	machine := pythonenv.ThisMachine() // before the runner empties its environment
+	return map[string]runner.Stage{
+		"run": command.New(command.Options{Changes: changedLines}),
+		"python": python.New(python.Options{
+			Machine: machine, Changes: changedLines, CodecovURL: os.Getenv("CODECOV_URL"),
+			HTTP: &http.Client{Timeout: codecovTimeout}, Now: time.Now,
+		}),
+		"python-security": pythonsecurity.New(pythonsecurity.Options{Machine: machine, Now: time.Now}),
+	}
+}
+
+// runnerKindNames are the keys of runnerKinds.
+func runnerKindNames() []string { return []string{"run", "python", "python-security"} }
+
+// checkOut provides a stage's files through the workspace.
+func checkOut(
+	ctx context.Context, options runner.Options, task pipeline.Task, secrets pipeline.Secrets, log func(string),
+) (runner.Checkout, error) {
+	w, err := workspace.New(options.WorkspaceDir, workspace.Options{})
+	if err != nil {
+		return runner.Checkout{}, err
+	}
+	c, err := w.Checkout(ctx, task, secrets.GitToken, log)
+	if problem, ok := errors.AsType[*workspace.Error](err); ok && !problem.Infrastructure {
+		return runner.Checkout{}, &runner.Failure{Title: "checkout failed", Cause: problem.Message}
+	}
+	if err != nil {
+		return runner.Checkout{}, err
+	}
+	return runner.Checkout{Dir: c.Dir, ReadOnly: c.ReadOnly, Close: c.Close}, nil
+}
+
+// changedLines are the lines that differ from the base, for the coverage of what is new.
+func changedLines(ctx context.Context, s runner.Session) (report.Changes, error) {
+	source := s.Task().Source.Git
+	if source == nil || source.BaseSHA == "" {
+		return nil, nil
+	}
+	found, err := changes.ChangedLines(ctx, s.Dir(), source.BaseSHA)
+	if errors.Is(err, changes.ErrUnknown) {
+		return nil, nil // told as "not known", not as an error
+	}
+	if err != nil {
+		return nil, err
+	}
+	lines := make(report.Changes, len(found))
+	for path, ranges := range found {
+		for _, r := range ranges {
+			lines[path] = append(lines[path], report.Range{From: r.First, To: r.Last})
+		}
+	}
+	return lines, nil
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipwayhq/slipway/internal/pipeline"
+	"github.com/slipwayhq/slipway/internal/pipelinefile"
+)
+
+func validateCommand() *cobra.Command {
+	var schema bool
+	cmd := &cobra.Command{
+		Use:   "validate [FILE]",
+		Short: "Show every problem of a pipeline file (default " + pipelinefile.Path + ")",
+		Args:  arguments(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if schema {
+				_, err := cmd.OutOrStdout().Write(pipelinefile.Schema())
+				return err
+			}
+			file := pipelinefile.Path
+			if len(args) == 1 {
+				file = args[0]
+			}
+			return validate(cmd, file)
+		},
+	}
+	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of pipeline files instead")
+	return cmd
+}
+
+func validate(cmd *cobra.Command, file string) error {
+	data, err := os.ReadFile(file) //nolint:gosec // the path is the caller's own argument
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no file %s", file)
+	}
+	if err != nil {
+		return err
+	}
+	definition, err := pipelinefile.Parse(file, data)
+	if invalid, ok := errors.AsType[*pipeline.InvalidDefinitionError](err); ok {
+		for _, problem := range invalid.Problems {
+			fmt.Fprintln(cmd.ErrOrStderr(), problem)
+		}
+		return silentError{exitFailed}
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %d stages, %d environments\n", file, len(definition.Stages), len(definition.Environments))
+	return err
+}

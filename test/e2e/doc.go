@@ -1,0 +1,2 @@
+// Package e2e runs the real program from outside, against the GitHub stand-in.
+package e2e
