@@ -91,8 +91,8 @@ func (r *Reconciler) branches(ctx context.Context, repo pipeline.Repository) ([]
 		if _, invalid := errors.AsType[*pipeline.InvalidDefinitionError](err); invalid {
 			return []pipeline.Trigger{head}, nil // its run shows the problems
 		}
-		if errors.Is(err, pipeline.ErrNotFound) {
-			return nil, nil // no file, and nothing to infer stages from
+		if errors.Is(err, pipeline.ErrNothingToRun) {
+			return nil, nil
 		}
 		if err != nil {
 			return nil, err

@@ -86,10 +86,15 @@ func (e *LostError) Error() string {
 	return "runner of " + e.TaskID + " ended without a verdict: " + e.Detail
 }
 
+// ErrNothingToRun is returned by Definitions for a commit that was read and has neither a pipeline file nor anything to
+// infer stages from. It is no ErrNotFound: that may be an answer GitHub gives for a moment after a push.
+var ErrNothingToRun = errors.New("nothing to run")
+
 // Definitions reads the definition that counts for a trigger (contract 5: head for trusted, base for forks,
 // environments from the default branch, organisation rules merged).
 type Definitions interface {
-	// Definition returns *InvalidDefinitionError for a file with problems.
+	// Definition returns *InvalidDefinitionError for a file with problems, and ErrNothingToRun. After any other error it
+	// is to be asked again.
 	Definition(ctx context.Context, trigger Trigger) (Definition, error)
 }
 

@@ -84,8 +84,11 @@ func (s *Service) draft(ctx context.Context, t Trigger) (Run, error) {
 	if invalid, ok := errors.AsType[*InvalidDefinitionError](err); ok {
 		return problemRun(t, invalid.Problems, now), nil
 	}
+	if errors.Is(err, ErrNothingToRun) {
+		return Run{}, ErrNotWanted
+	}
 	if errors.Is(err, ErrNotFound) {
-		return Run{}, ErrNotWanted // no file, and nothing to infer stages from
+		err = errors.New(err.Error()) // to be asked again, and not to be taken for a run that is gone
 	}
 	if err != nil {
 		return Run{}, fmt.Errorf("pipeline file of %s at %s: %w", t.Repository.FullName(), t.SHA, err)

@@ -35,8 +35,8 @@ func NewLoader(files Files) *Loader {
 
 // Definition implements pipeline.Definitions. Stages come from the trigger's commit, for forks from the branch they
 // want to enter; environments, with all that guards them, from the default branch; the organisation's rules are merged.
-// The error is *pipeline.InvalidDefinitionError for a file with problems, and wraps pipeline.ErrNotFound where there is
-// no file and nothing to infer stages from: such a repository wants no runs.
+// The error is *pipeline.InvalidDefinitionError for a file with problems, and wraps pipeline.ErrNothingToRun where there
+// is no file and nothing to infer stages from.
 func (l *Loader) Definition(ctx context.Context, t pipeline.Trigger) (pipeline.Definition, error) {
 	org, err := l.organisation(ctx, t.Repository)
 	if err != nil {
@@ -48,8 +48,8 @@ func (l *Loader) Definition(ctx context.Context, t pipeline.Trigger) (pipeline.D
 	}
 	ref := definitionRef(t, defaultHead)
 	definition, err := l.repositoryFile(ctx, t.Repository, ref)
-	if errors.Is(err, pipeline.ErrNotFound) {
-		return l.withoutFile(ctx, t.Repository, ref, org)
+	if missing, ok := errors.AsType[*absence](err); ok {
+		return withoutFile(t.Repository, missing.paths, org)
 	}
 	if err != nil {
 		return pipeline.Definition{}, err
@@ -76,11 +76,36 @@ func definitionRef(t pipeline.Trigger, defaultHead string) string {
 }
 
 func (l *Loader) repositoryFile(ctx context.Context, r pipeline.Repository, ref string) (pipeline.Definition, error) {
-	data, err := l.read(ctx, r, ref, Path)
+	data, err := l.find(ctx, r, ref, Path)
 	if err != nil {
 		return pipeline.Definition{}, err
 	}
 	return l.cache.parse(Path, data, Parse)
+}
+
+// absence says that a commit was read and does not have a file.
+type absence struct {
+	what  string
+	paths []string // what it has
+}
+
+func (a *absence) Error() string { return a.what + " does not exist" }
+
+// find reads a file of a commit, or returns *absence. For a moment after a push GitHub may answer 404 for all that the
+// commit has, so that only its listing proves an absence: without one, or against it, there is an error.
+func (l *Loader) find(ctx context.Context, r pipeline.Repository, ref, path string) ([]byte, error) {
+	data, err := l.read(ctx, r, ref, path)
+	if !errors.Is(err, pipeline.ErrNotFound) {
+		return data, err
+	}
+	paths, err := l.files.List(ctx, r, ref)
+	if err != nil {
+		return nil, fmt.Errorf("list the files of %s at %s: %w", r.FullName(), ref, err)
+	}
+	if !slices.Contains(paths, path) {
+		return nil, &absence{what: path + " of " + r.FullName() + " at " + ref, paths: paths}
+	}
+	return l.read(ctx, r, ref, path)
 }
 
 // read goes through the cache for commits, which never change.
@@ -91,7 +116,7 @@ func (l *Loader) read(ctx context.Context, r pipeline.Repository, ref, path stri
 	}
 	data, err := l.files.Read(ctx, r, ref, path)
 	if err != nil {
-		// An absence is not kept: GitHub may answer 404 for a moment after a push.
+		// A 404 is not kept: see find.
 		return nil, fmt.Errorf("read %s of %s at %s: %w", path, r.FullName(), ref, err)
 	}
 	l.cache.keepContent(key, data)
@@ -102,13 +127,15 @@ func (l *Loader) read(ctx context.Context, r pipeline.Repository, ref, path stri
 // Where the file there is missing or broken there is no environment, so that a pull request that mends it can still
 // show its tests; the source says so.
 func (l *Loader) guarded(ctx context.Context, r pipeline.Repository, defaultHead string, d pipeline.Definition) (pipeline.Definition, error) {
-	onDefault, err := pipeline.Definition{}, pipeline.ErrNotFound
-	if defaultHead != "" { // else nothing was ever pushed to the default branch
+	var onDefault pipeline.Definition
+	err := error(&absence{}) // nothing was ever pushed to the default branch
+	if defaultHead != "" {
 		onDefault, err = l.repositoryFile(ctx, r, defaultHead)
 	}
+	var missing *absence
 	var invalid *pipeline.InvalidDefinitionError
 	switch {
-	case errors.Is(err, pipeline.ErrNotFound):
+	case errors.As(err, &missing):
 		if len(d.Environments) > 0 {
 			d.Source += " (without environments: the default branch has no such file yet)"
 		}
@@ -134,8 +161,8 @@ func (l *Loader) organisation(ctx context.Context, r pipeline.Repository) (pipel
 	if err != nil {
 		return pipeline.Definition{}, fmt.Errorf("head of %s: %w", common.FullName(), err)
 	}
-	data, err := l.read(ctx, common, head, OrganisationPath)
-	if errors.Is(err, pipeline.ErrNotFound) {
+	data, err := l.find(ctx, common, head, OrganisationPath)
+	if _, missing := errors.AsType[*absence](err); missing {
 		return pipeline.Definition{}, nil
 	}
 	if err != nil {
@@ -145,22 +172,18 @@ func (l *Loader) organisation(ctx context.Context, r pipeline.Repository) (pipel
 }
 
 // withoutFile serves the organisation's stages, else what the repository's files suggest.
-func (l *Loader) withoutFile(ctx context.Context, r pipeline.Repository, ref string, org pipeline.Definition) (pipeline.Definition, error) {
-	if len(org.Stages) > 0 {
-		return Merge(org, pipeline.Definition{}), nil
-	}
-	paths, err := l.files.List(ctx, r, ref)
-	if err != nil && !errors.Is(err, pipeline.ErrNotFound) {
-		return pipeline.Definition{}, fmt.Errorf("list the files of %s at %s: %w", r.FullName(), ref, err)
-	}
+func withoutFile(r pipeline.Repository, paths []string, org pipeline.Definition) (pipeline.Definition, error) {
 	if misnamed := ".github/slipway.yaml"; slices.Contains(paths, misnamed) {
 		return pipeline.Definition{}, &pipeline.InvalidDefinitionError{Problems: []pipeline.Problem{{
 			File: misnamed, Line: 1, Column: 1, Message: "the pipeline file is called " + Path + ": rename this file",
 		}}}
 	}
+	if len(org.Stages) > 0 {
+		return Merge(org, pipeline.Definition{}), nil
+	}
 	definition, ok := Infer(paths)
 	if !ok {
-		return pipeline.Definition{}, fmt.Errorf("%s has no %s and nothing to infer stages from: %w", r.FullName(), Path, pipeline.ErrNotFound)
+		return pipeline.Definition{}, fmt.Errorf("%s has no %s and nothing to infer stages from: %w", r.FullName(), Path, pipeline.ErrNothingToRun)
 	}
 	return Merge(org, definition), nil
 }

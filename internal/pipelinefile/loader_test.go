@@ -20,22 +20,28 @@ const (
 
 var _ pipeline.Definitions = (*Loader)(nil)
 
-// memory is a set of repositories: "acme/app@REF:path" -> content.
+// memory is a set of repositories: "acme/app@REF:path" -> content. It is not safe for concurrent use.
 type memory struct {
 	files map[string]string
 	heads map[string]string
 	fail  error
-	calls []string
+	// unread are contents that GitHub does not answer yet, unlisted commits whose tree it does not.
+	unread   map[string]int
+	unlisted string
+	calls    []string
 }
 
 func (m *memory) Read(_ context.Context, r pipeline.Repository, ref, path string) ([]byte, error) {
 	key := r.FullName() + "@" + ref + ":" + path
 	m.calls = append(m.calls, "read "+key)
+	if m.unread == nil {
+		m.unread = map[string]int{}
+	}
 	if m.fail != nil {
 		return nil, m.fail
 	}
 	text, ok := m.files[key]
-	if !ok {
+	if m.unread[key]--; !ok || m.unread[key] >= 0 {
 		return nil, pipeline.ErrNotFound
 	}
 	return []byte(text), nil
@@ -43,6 +49,9 @@ func (m *memory) Read(_ context.Context, r pipeline.Repository, ref, path string
 
 func (m *memory) List(_ context.Context, r pipeline.Repository, ref string) ([]string, error) {
 	m.calls = append(m.calls, "list "+r.FullName()+"@"+ref)
+	if ref == m.unlisted {
+		return nil, pipeline.ErrNotFound
+	}
 	var paths []string
 	for key := range m.files {
 		if path, ok := strings.CutPrefix(key, r.FullName()+"@"+ref+":"); ok {
@@ -173,7 +182,7 @@ func TestLoaderErrors(t *testing.T) {
 		files *memory
 		want  string
 	}{
-		{"nothing to infer from", &memory{heads: heads}, "acme/app has no .github/slipway.yml and nothing to infer stages from: not found"},
+		{"nothing to infer from", &memory{heads: heads}, "acme/app has no .github/slipway.yml and nothing to infer stages from"},
 		{"a transport error", &memory{heads: heads, fail: broken}, "read slipway.yml of acme/.github at " + orgSHA + ": GitHub is down"},
 		{"problems of the file", &memory{heads: heads, files: map[string]string{app + Path: "stages: {a: {}}"}}, ".github/slipway.yml:1:10: stages.a says neither"},
 		{"problems of the organisation's file", &memory{heads: heads, files: map[string]string{"acme/.github@" + orgSHA + ":slipway.yml": "stage: 5"}}, "acme/.github: slipway.yml:1:1: unknown key \"stage\": did you mean stages?"},
@@ -185,6 +194,57 @@ func TestLoaderErrors(t *testing.T) {
 				t.Errorf("error is %v, want %s…", err, test.want)
 			}
 		})
+	}
+}
+
+// GitHub may answer 404 for a moment after a push: such an answer tells nothing of what a commit has.
+func TestLoaderTakesNoAnswerForAbsence(t *testing.T) {
+	app := func(sha string) string { return "acme/app@" + sha + ":" + Path }
+	org := "acme/.github@" + orgSHA + ":" + OrganisationPath
+	const always = 1000
+	for _, test := range []struct {
+		name     string
+		unread   map[string]int
+		unlisted string
+		trigger  pipeline.Trigger
+		want     string // empty: an error that is not "nothing to run"
+	}{
+		{"all is there", nil, "", trigger(nil), ".github/slipway.yml : proposed prod=3"},
+		{"the commit's tree", map[string]int{app(headSHA): always}, headSHA, trigger(nil), ""},
+		{"the file, which the tree has", map[string]int{app(headSHA): always}, "", trigger(nil), ""},
+		{"the file, the first time", map[string]int{app(headSHA): 1}, "", trigger(nil), ".github/slipway.yml : proposed prod=3"},
+		{"the default branch's file", map[string]int{app(mainSHA): always}, "", trigger(nil), ""},
+		{"the default branch's tree", map[string]int{app(mainSHA): always}, mainSHA, trigger(nil), ""},
+		{"the default branch's file, the first time", map[string]int{app(mainSHA): 1}, "", trigger(nil), ".github/slipway.yml : proposed prod=3"},
+		{"the organisation's file", map[string]int{org: always}, "", trigger(nil), ""},
+		{"the organisation's tree", map[string]int{org: always}, orgSHA, trigger(nil), ""},
+		{"the branch a fork wants to enter", nil, "refs/heads/gone", trigger(func(t *pipeline.Trigger) { t.Fork, t.Base = true, "gone" }), ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			files := &memory{
+				heads: map[string]string{"acme/app": mainSHA, "acme/.github": orgSHA}, unread: test.unread, unlisted: test.unlisted,
+				files: map[string]string{
+					app(headSHA): stageFile("proposed", "prod: {approvals: {required: 0}}"), "acme/app@" + headSHA + ":Dockerfile": "FROM scratch",
+					app(mainSHA): stageFile("old", "prod: {approvals: {required: 2}}"), org: stageFile("common", "prod: {approvals: {required: 3}}"),
+				},
+			}
+			d, err := NewLoader(files).Definition(t.Context(), test.trigger)
+			switch {
+			case errors.Is(err, pipeline.ErrNothingToRun):
+				t.Errorf("the push is lost: %v", err)
+			case test.want == "" && err == nil:
+				t.Errorf("it runs %s", describeDefinition(d))
+			case test.want != "" && (err != nil || describeDefinition(d) != test.want):
+				t.Errorf("got %s, %v", describeDefinition(d), err)
+			}
+		})
+	}
+}
+
+func TestLoaderKnowsNothingToRun(t *testing.T) {
+	files := &memory{heads: map[string]string{"acme/app": mainSHA}, files: map[string]string{"acme/app@" + headSHA + ":README.md": "hello"}}
+	if _, err := NewLoader(files).Definition(t.Context(), trigger(nil)); !errors.Is(err, pipeline.ErrNothingToRun) {
+		t.Errorf("error %v", err)
 	}
 }
 
