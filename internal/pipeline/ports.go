@@ -62,9 +62,10 @@ type Executor interface {
 	// finds a running one.
 	Start(ctx context.Context, task Task, secrets Secrets) error
 	// Events yields every event of the task from the first, in order, waiting for those to come, and returns nil
-	// after the verdict. It returns a *LostError when the runner is gone without one, ErrNotFound for an unknown task.
+	// after the verdict. It returns a *LostError when the runner is gone without one, ErrNotFound for a task that is not
+	// known, also when its start turns out to have been cut off: it is then to be started again.
 	Events(ctx context.Context, taskID string, yield func(StageEvent) error) error
-	// Known reports whether Start was called for this task and Forget was not.
+	// Known reports whether the task was started and not forgotten. A start that was cut off before anything ran is none.
 	Known(ctx context.Context, taskID string) (bool, error)
 	// Cancel interrupts the task, waits its grace, kills what is left; it returns at once. The verdict tells how it
 	// ended. A task that is unknown or has ended is no error.

@@ -12,11 +12,20 @@ import (
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
+// Executor is what is tried.
+type Executor interface {
+	pipeline.Executor
+	// Sweep forgets the tasks that keep does not want, and cancels those of them that still run: a later sweep forgets them.
+	Sweep(ctx context.Context, keep func(taskID string) bool) error
+}
+
 // Harness is one fresh executor whose runners have Deps.
 type Harness struct {
-	Executor pipeline.Executor
+	Executor Executor
 	// Restart returns a new executor that takes over from the one before, as after a restart of the bot.
-	Restart func(t *testing.T) pipeline.Executor
+	Restart func(t *testing.T) Executor
+	// Break makes the executor's next runners end before they have begun, until it is restarted.
+	Break func(t *testing.T)
 	// Kill ends the runner of a task with SIGKILL.
 	Kill func(t *testing.T, taskID string)
 }
@@ -41,6 +50,9 @@ func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 		"a restart of the bot changes nothing":        restarts,
 		"a task that ended while the bot was away":    endsWhileAway,
 		"a killed runner is lost":                     loses,
+		"a start that was cut off is not known":       startsAgain,
+		"a sweep forgets what nobody wants":           sweeps,
+		"a sweep ends what nobody waits for":          sweepsRunning,
 		"a hundred thousand lines":                    manyLogLines,
 		"no secret comes out":                         masks,
 		"a short secret is refused":                   refusesShortSecret,

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"sync"
 
 	"github.com/rs/zerolog"
@@ -85,7 +84,7 @@ func New(options Options) (*Executor, error) {
 		return nil, err
 	}
 	e := &Executor{options: options, hub: hub, tasks: map[string]*task{}}
-	if err := e.sweep(); err != nil {
+	if err := e.clear(); err != nil {
 		return nil, errors.Join(err, hub.close())
 	}
 	return e, nil
@@ -97,26 +96,37 @@ func (e *Executor) Close() error { return e.hub.close() }
 // Toolchain implements pipeline.Executor.
 func (e *Executor) Toolchain() string { return e.options.Toolchain }
 
-// Known implements pipeline.Executor.
+// Known implements pipeline.Executor. A folder in which no runner ever began is what a bot left that was killed in the
+// midst of a start: such a task can be started.
 func (e *Executor) Known(_ context.Context, id string) (bool, error) {
-	if !taskID.MatchString(id) {
+	t, err := e.find(id)
+	if errors.Is(err, pipeline.ErrNotFound) {
 		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if t.begun() {
+		return true, nil
+	}
+	t.starting.Lock() // a look at the lock must not be in the way of a runner that takes it
+	defer t.starting.Unlock()
+	running, err := t.locked()
+	return running || t.begun(), err
+}
+
+// find returns the task of a folder, or pipeline.ErrNotFound.
+func (e *Executor) find(id string) (*task, error) {
+	missing := fmt.Errorf("task %s: %w", id, pipeline.ErrNotFound)
+	if !taskID.MatchString(id) {
+		return nil, missing
 	}
 	_, err := os.Stat(filepath.Join(e.options.Dir, id))
 	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
+		return nil, missing
 	}
-	return err == nil, err
-}
-
-// find returns a known task, or pipeline.ErrNotFound.
-func (e *Executor) find(ctx context.Context, id string) (*task, error) {
-	known, err := e.Known(ctx, id)
 	if err != nil {
-		return nil, err
-	}
-	if !known {
-		return nil, fmt.Errorf("task %s: %w", id, pipeline.ErrNotFound)
+		return nil, fmt.Errorf("look for task %s: %w", id, err)
 	}
 	return e.entry(id), nil
 }
@@ -167,8 +177,8 @@ func (t *task) locked() (bool, error) {
 }
 
 // Cancel implements pipeline.Executor. The reason is written before the signal, which makes the runner read it.
-func (e *Executor) Cancel(ctx context.Context, id, reason string) error {
-	t, err := e.find(ctx, id)
+func (e *Executor) Cancel(_ context.Context, id, reason string) error {
+	t, err := e.find(id)
 	if errors.Is(err, pipeline.ErrNotFound) {
 		return nil
 	}
@@ -192,7 +202,7 @@ func (e *Executor) Cancel(ctx context.Context, id, reason string) error {
 
 // Forget implements pipeline.Executor. It waits for a runner that has given its verdict and is clearing up.
 func (e *Executor) Forget(ctx context.Context, id string) error {
-	t, err := e.find(ctx, id)
+	t, err := e.find(id)
 	if errors.Is(err, pipeline.ErrNotFound) {
 		return nil
 	}
@@ -209,36 +219,30 @@ func (e *Executor) Forget(ctx context.Context, id string) error {
 	if err := p.waitClear(ctx); err != nil {
 		return fmt.Errorf("forget %s: %w", id, err)
 	}
-	gone := filepath.Join(e.options.Dir, forgottenPrefix+id)
-	if err := runner.RemoveAll(gone); err != nil {
-		return fmt.Errorf("forget %s: %w", id, err)
-	}
-	if err := os.Rename(t.folder, gone); err != nil {
-		return fmt.Errorf("forget %s: %w", id, err)
-	}
-	e.drop(id)
-	if err := runner.RemoveAll(gone); err != nil {
+	if err := e.remove(t); err != nil {
 		return fmt.Errorf("forget %s: %w", id, err)
 	}
 	return nil
 }
 
-// sweep removes folders whose making or removal was cut off.
-func (e *Executor) sweep() error {
-	entries, err := os.ReadDir(e.options.Dir)
+// remove makes a task's folder disappear at once, so that it is never there in parts. Who comes second finds nothing to do.
+func (e *Executor) remove(t *task) error {
+	gone := filepath.Join(e.options.Dir, forgottenPrefix+t.id)
+	err := os.Rename(t.folder, gone)
+	if errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) { // a removal that was cut off
+		if err := runner.RemoveAll(gone); err != nil {
+			return err
+		}
+		err = os.Rename(t.folder, gone)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
-		return fmt.Errorf("look through the folder of tasks: %w", err)
+		return err
 	}
-	for _, entry := range entries {
-		name := entry.Name()
-		if !strings.HasPrefix(name, unfinishedPrefix) && !strings.HasPrefix(name, forgottenPrefix) {
-			continue
-		}
-		if err := runner.RemoveAll(filepath.Join(e.options.Dir, name)); err != nil {
-			return fmt.Errorf("remove what is left of a task: %w", err)
-		}
-	}
-	return nil
+	e.drop(t.id)
+	return runner.RemoveAll(gone)
 }
 
 // writeWhole replaces a file at once.

@@ -2,6 +2,7 @@ package local_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/slipwayhq/slipway/internal/executor/executortest"
 	"github.com/slipwayhq/slipway/internal/executor/local"
-	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/runner"
 	"github.com/slipwayhq/slipway/internal/runner/sandbox"
 )
@@ -74,9 +74,28 @@ func suite(t *testing.T, mode string) {
 	executortest.Run(t, func(t *testing.T) executortest.Harness {
 		t.Helper()
 		options := newOptions(t, mode)
+		// A link is the program, so that it can be taken away and come back.
+		program := filepath.Join(t.TempDir(), "runner")
+		link := func(t *testing.T, target string) {
+			t.Helper()
+			if err := os.Remove(program); err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(target, program); err != nil {
+				t.Fatal(err)
+			}
+		}
+		self := options.Command[0]
+		options.Command = []string{program, "runner"}
+		link(t, self)
 		return executortest.Harness{
 			Executor: newExecutor(t, options),
-			Restart:  func(t *testing.T) pipeline.Executor { t.Helper(); return newExecutor(t, options) },
+			Restart: func(t *testing.T) executortest.Executor {
+				t.Helper()
+				link(t, self)
+				return newExecutor(t, options)
+			},
+			Break: func(t *testing.T) { t.Helper(); link(t, "/bin/false") },
 			Kill: func(t *testing.T, id string) {
 				t.Helper()
 				if err := syscall.Kill(runnerPID(t, options, id), syscall.SIGKILL); err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/slipwayhq/slipway/internal/executor/executortest"
@@ -87,6 +88,83 @@ func TestAStartThatWasCutOffIsDoneAgain(t *testing.T) {
 	record := executortest.Complete(t, newExecutor(t, options), task, pipeline.Secrets{})
 	if record.Verdict.Status != pipeline.StatusSuccess {
 		t.Fatalf("verdict %+v", record.Verdict)
+	}
+}
+
+// A bot killed between the folder and the launch leaves a folder in which nothing ever ran.
+func TestAFolderWithoutARunnerIsNoTask(t *testing.T) {
+	t.Parallel()
+	options := newOptions(t, sandbox.ModeNone)
+	write(t, filepath.Join(options.Dir, "task", runner.TaskFile), "{}")
+	e := newExecutor(t, options)
+	if known, err := e.Known(t.Context(), "task"); known || err != nil {
+		t.Errorf("known: %v, %v", known, err)
+	}
+	if err := e.Events(t.Context(), "task", func(pipeline.StageEvent) error { return nil }); !errors.Is(err, pipeline.ErrNotFound) {
+		t.Errorf("events: %v", err)
+	}
+	if err := e.Forget(t.Context(), "task"); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(options.Dir, "task")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder is still there: %v", err)
+	}
+}
+
+// A runner that an earlier bot has just launched holds its lock before it begins its record.
+func TestARunnerThatIsJustBeginningIsFollowed(t *testing.T) {
+	t.Parallel()
+	for name, begins := range map[string]bool{"it begins": true, "it ends": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			options := newOptions(t, sandbox.ModeNone)
+			folder := filepath.Join(options.Dir, "task")
+			write(t, filepath.Join(folder, runner.TaskFile), "{}")
+			write(t, filepath.Join(folder, runner.LockFile), "{}")
+			lock, err := os.OpenFile(filepath.Join(folder, runner.LockFile), os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+				t.Fatal(err)
+			}
+			e := newExecutor(t, options)
+			if known, err := e.Known(t.Context(), "task"); !known || err != nil {
+				t.Errorf("known: %v, %v", known, err)
+			}
+			followed := make(chan error, 1)
+			go func() {
+				followed <- e.Events(t.Context(), "task", func(pipeline.StageEvent) error { return nil })
+			}()
+			if begins {
+				write(t, filepath.Join(folder, runner.EventsFile), `{"seq":1,"type":"verdict","verdict":{"status":"success"}}`+"\n")
+				if err := <-followed; err != nil {
+					t.Error(err)
+				}
+			}
+			if err := lock.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if !begins {
+				if err := <-followed; !errors.Is(err, pipeline.ErrNotFound) {
+					t.Errorf("events: %v", err)
+				}
+			}
+		})
+	}
+}
+
+func TestASweepLeavesWhatIsNoTask(t *testing.T) {
+	t.Parallel()
+	options := newOptions(t, sandbox.ModeNone)
+	write(t, filepath.Join(options.Dir, "README"), "of the operator")
+	write(t, filepath.Join(options.Dir, ".hidden", "file"), "of the operator")
+	e := newExecutor(t, options)
+	if err := e.Sweep(t.Context(), func(id string) bool { t.Errorf("asked for %s", id); return false }); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(options.Dir); err != nil || len(left) != 2 {
+		t.Fatalf("left: %v, %v", left, err)
 	}
 }
 

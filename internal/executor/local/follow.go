@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/runner"
@@ -16,7 +17,7 @@ import (
 
 // Events implements pipeline.Executor.
 func (e *Executor) Events(ctx context.Context, id string, yield func(pipeline.StageEvent) error) error {
-	t, err := e.find(ctx, id)
+	t, err := e.find(id)
 	if err != nil {
 		return err
 	}
@@ -26,10 +27,7 @@ func (e *Executor) Events(ctx context.Context, id string, yield func(pipeline.St
 	if err != nil {
 		return err
 	}
-	file, err := os.Open(t.path(runner.EventsFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return &pipeline.LostError{TaskID: id, Detail: "it was never started"}
-	}
+	file, err := t.record(ctx, p)
 	if err != nil {
 		return fmt.Errorf("follow %s: %w", id, err)
 	}
@@ -54,6 +52,32 @@ func (e *Executor) Events(ctx context.Context, id string, yield func(pipeline.St
 		case <-p.gone:
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		}
+	}
+}
+
+// beginning is how often a runner that is about to begin is looked at. It is one that a bot launched and did not live to
+// hear from, so that it has its secrets now or never.
+const beginning = 10 * time.Millisecond
+
+// record opens the events; pipeline.ErrNotFound when the runner ended before it had any: the task can be started again.
+func (t *task) record(ctx context.Context, p *process) (*os.File, error) {
+	look := time.NewTicker(beginning)
+	defer look.Stop()
+	for {
+		ended := p.ended() // looked at before the file
+		file, err := os.Open(t.path(runner.EventsFile))
+		switch {
+		case !errors.Is(err, os.ErrNotExist):
+			return file, err
+		case ended:
+			return nil, fmt.Errorf("its runner never began: %w", pipeline.ErrNotFound)
+		}
+		select {
+		case <-look.C:
+		case <-p.gone:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
 		}
 	}
 }
