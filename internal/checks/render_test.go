@@ -84,6 +84,9 @@ func goldenCases() map[string]pipeline.Run {
 	running.Result.Steps = []pipeline.Step{{Name: "pytest", Status: pipeline.StatusRunning, StartedAt: noon.Add(6 * time.Second)}}
 	waiting := worked(pipeline.StageRun{Spec: spec("terraform-provision (production)")}, pipeline.StatusWaiting, 0)
 	waiting.Reason = "waits for one approval of @acme/platform"
+	held := pipeline.StageRun{Spec: spec("build-and-test"), Status: pipeline.StatusWaiting}
+	held.Spec.Hold = "Waiting for /ok-to-test 0123456789abcdef0123456789abcdef01234567"
+	held.Reason = held.Spec.Hold
 	timedOut := worked(pipeline.StageRun{Spec: spec("build-and-test")}, pipeline.StatusTimedOut, 30*time.Minute)
 	cancelled := worked(pipeline.StageRun{Spec: spec("build-and-test")}, pipeline.StatusCancelled, 8*time.Second)
 	cancelled.Reason = "superseded by run #13"
@@ -102,6 +105,7 @@ func goldenCases() map[string]pipeline.Run {
 		"ready":          sampleRun(pipeline.StageRun{Spec: spec("build-and-test"), Status: pipeline.StatusReady}),
 		"running":        sampleRun(running),
 		"waiting":        sampleRun(waiting),
+		"held":           sampleRun(held),
 		"success":        sampleRun(passed),
 		"reused":         sampleRun(reused),
 		"failure":        sampleRun(failedTests()),

@@ -97,7 +97,7 @@ func (p page) cause() block {
 	case pipeline.StatusSkipped:
 		return paragraphs(worded("Skipped", stage.Reason))
 	case pipeline.StatusWaiting:
-		return paragraphs(stage.Reason)
+		return p.waiting()
 	default:
 		return prepared("")
 	}

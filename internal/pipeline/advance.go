@@ -33,7 +33,7 @@ func (r *Run) Advance(now time.Time) []Job {
 			if s.Superseded || s.Status != StatusQueued {
 				continue
 			}
-			next, reason, by := latest.next(s)
+			next, reason, by := latest.next(s, r.Held(*s))
 			if next == StatusQueued {
 				continue
 			}
@@ -54,11 +54,11 @@ func (r *Run) Advance(now time.Time) []Job {
 }
 
 // next decides what becomes of a queued stage, with the reason and, where another stage is to blame, its key.
-func (l latestAttempts) next(s *StageRun) (next Status, reason, by string) {
+func (l latestAttempts) next(s *StageRun, held bool) (next Status, reason, by string) {
 	switch {
 	case s.Spec.Skip != "":
 		return StatusSkipped, s.Spec.Skip, ""
-	case s.Spec.Hold != "":
+	case held:
 		return StatusWaiting, s.Spec.Hold, ""
 	case s.Spec.Uses == UsesSummary:
 		return l.nextSummary(), "", ""

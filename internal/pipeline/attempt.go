@@ -197,7 +197,7 @@ func (r *Run) Cancel(reason string, now time.Time) []Job {
 		s := &r.Stages[i]
 		switch {
 		case s.Superseded || s.Status.Final():
-		case s.Spec.Uses == UsesSummary && s.Status == StatusQueued && s.Spec.Hold == "":
+		case s.Spec.Uses == UsesSummary && s.Status == StatusQueued:
 		case s.Status == StatusRunning:
 			s.Cancel = reason
 			interrupt = true

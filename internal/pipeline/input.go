@@ -14,8 +14,9 @@ func inputKey(tree, toolchain string, spec StageSpec, trusted bool, outputs map[
 	if tree == "" || spec.Environment != "" || spec.Uses == UsesSummary || spec.Uses == UsesDefinition {
 		return ""
 	}
-	// Its needs and how often it is tried again do not change what a stage does; its id does (SLIPWAY_STAGE).
-	spec.Key, spec.Needs, spec.Retry, spec.ContinueOnFailure = "", nil, 0, false
+	// Its needs, how often it is tried again and whom it waited for do not change what a stage does; its id does
+	// (SLIPWAY_STAGE).
+	spec.Key, spec.Needs, spec.Hold, spec.Retry, spec.ContinueOnFailure = "", nil, "", 0, false
 	names := slices.Sorted(maps.Keys(outputs))
 	given := make([][2]string, 0, len(names))
 	for _, name := range names {

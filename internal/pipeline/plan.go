@@ -55,7 +55,7 @@ func NewPlan(t Trigger, d Definition, facts PlanFacts) (Plan, error) {
 				return Plan{}, fmt.Errorf("stage %s: if: %w", def.ID, err)
 			}
 			if t.Fork && spec.Skip == "" {
-				spec.Hold = HoldFork
+				spec.Hold = holdFork(t.SHA)
 			}
 			keys[def.ID] = append(keys[def.ID], spec.Key)
 			plan.Stages = append(plan.Stages, spec)
@@ -64,9 +64,6 @@ func NewPlan(t Trigger, d Definition, facts PlanFacts) (Plan, error) {
 	resolveNeeds(plan.Stages, d.Stages, keys)
 	return plan, nil
 }
-
-// HoldFork is why the stages of a fork's pull request wait.
-const HoldFork = "The commit comes from a fork, so nothing of it has been run."
 
 func newSpec(def StageDefinition, leg MatrixLeg, environment string) StageSpec {
 	return StageSpec{

@@ -51,6 +51,8 @@ type Store interface {
 	RunOfStage(ctx context.Context, stageRunID int64) (Run, error)
 	// OpenRuns returns the runs of a group that have not ended, oldest first.
 	OpenRuns(ctx context.Context, group string) ([]Run, error)
+	// Runs lists runs, newest first, without the larger part of their stages' results.
+	Runs(ctx context.Context, filter RunFilter) ([]Run, error)
 	// FindReusable returns the newest successful attempt with that input key in the repository; trustedOnly leaves out
 	// those of forks. Attempts that were themselves reused do not count. ErrNotFound.
 	FindReusable(ctx context.Context, repositoryID int64, inputKey string, trustedOnly bool) (StageRun, Run, error)

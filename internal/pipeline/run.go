@@ -27,7 +27,7 @@ type StageSpec struct {
 	ContinueOnFailure bool              `json:"continue_on_failure,omitempty"`
 	// Skip, where set, is why this stage will not run, known before anything started.
 	Skip string `json:"skip,omitempty"`
-	// Hold, where set, is why this stage waits for a person before it may start.
+	// Hold, where set, is why this stage waits for a person before it may start (Run.Released).
 	Hold string `json:"hold,omitempty"`
 }
 
@@ -56,6 +56,8 @@ type Run struct {
 	StartedAt  time.Time `json:"started_at,omitzero"`
 	FinishedAt time.Time `json:"finished_at,omitzero"`
 	Notify     Notify    `json:"notify,omitzero"`
+	// Released is the word that lets the stages with a Hold run; nil: they wait.
+	Released *Word `json:"released,omitempty"`
 	// Stages holds every attempt: in the plan's order, attempts of a stage in theirs.
 	Stages []StageRun `json:"stages"`
 }

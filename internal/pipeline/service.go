@@ -61,6 +61,9 @@ func (s *Service) Submit(ctx context.Context, t Trigger) (Run, error) {
 	if err != nil {
 		return Run{}, err
 	}
+	if run.Released, err = s.wordFor(ctx, t); err != nil {
+		return Run{}, err
+	}
 	stored, created, err := s.store.CreateRun(ctx, run, func(r *Run) ([]Job, error) {
 		if len(r.Stages) == 1 && r.Stages[0].Spec.Uses == UsesDefinition {
 			return nil, concludeProblems(r, s.clock.Now())

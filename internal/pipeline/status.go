@@ -28,7 +28,7 @@ const (
 var transitions = map[Status][]Status{ //nolint:gochecknoglobals // a constant table; Go has no constant maps
 	StatusQueued:  {StatusReady, StatusWaiting, StatusSkipped, StatusCancelled},
 	StatusReady:   {StatusRunning, StatusCancelled, StatusSkipped},
-	StatusWaiting: {StatusReady, StatusCancelled, StatusSkipped, StatusFailure},
+	StatusWaiting: {StatusQueued, StatusReady, StatusCancelled, StatusSkipped, StatusFailure},
 	StatusRunning: {StatusSuccess, StatusFailure, StatusNeutral, StatusSkipped, StatusCancelled, StatusTimedOut, StatusWaiting},
 }
 

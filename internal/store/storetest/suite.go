@@ -17,7 +17,6 @@ import (
 type Store interface {
 	pipeline.Store
 
-	Runs(ctx context.Context, f pipeline.RunFilter) ([]pipeline.Run, error)
 	RunByNumber(ctx context.Context, owner, name string, number int64) (pipeline.Run, error)
 	Sweep(ctx context.Context, before time.Time) (stageRunIDs []int64, err error)
 
