@@ -1,10 +1,12 @@
 package artifact_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -153,6 +155,66 @@ func TestSweep(t *testing.T) {
 	}
 	if got, err := s.List(t.Context(), 2); err != nil || len(got) != 1 {
 		t.Errorf("%v %v", got, err)
+	}
+}
+
+func TestSweepUnknown(t *testing.T) {
+	dir := t.TempDir()
+	s := newStore(t, dir)
+	old, limit := time.Now().Add(-100*24*time.Hour), time.Now().Add(-91*24*time.Hour)
+	// 1: of a run that was removed, 2: of an old run that is still open, 1003: young, 4: only a log, 5: only artifacts.
+	for _, id := range []int64{1, 2, 1003, 4} {
+		appendLines(t, s, id, numbered(1, 2))
+	}
+	for _, id := range []int64{1, 2, 1003, 5} {
+		keep(t, s, id, "a", "x")
+	}
+	for _, path := range []string{
+		"logs/0/1.jsonl", "logs/0/2.jsonl", "logs/0/4.jsonl", "artifacts/0/1", "artifacts/0/2", "artifacts/0/5", "artifacts", "logs",
+	} {
+		if err := os.Chtimes(filepath.Join(dir, path), old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, foreign := range []string{"logs/0/notes.txt", "artifacts/README"} {
+		if err := os.WriteFile(filepath.Join(dir, foreign), []byte("of the operator"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(filepath.Join(dir, foreign), old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var asked []int64
+	known := func(_ context.Context, id int64) (bool, error) { asked = append(asked, id); return id == 2, nil }
+	for _, want := range []int{3, 0} {
+		if n, err := s.SweepUnknown(t.Context(), limit, known); err != nil || n != want {
+			t.Fatalf("%d attempts, %v, want %d", n, err, want)
+		}
+	}
+	if slices.Contains(asked, 1003) {
+		t.Errorf("asked for what is young: %v", asked)
+	}
+	for id, want := range map[int64]int{1: 0, 2: 1, 1003: 1, 5: 0} {
+		if got, err := s.List(t.Context(), id); err != nil || len(got) != want {
+			t.Errorf("artifacts of %d: %v, %v", id, got, err)
+		}
+	}
+	for id, want := range map[int64][]pipeline.StoredLine{1: nil, 2: numbered(1, 2), 1003: numbered(1, 2), 4: nil} {
+		wantLines(t, s, id, 0, 0, want)
+	}
+	for _, foreign := range []string{"logs/0/notes.txt", "artifacts/README"} {
+		if _, err := os.Stat(filepath.Join(dir, foreign)); err != nil {
+			t.Error(err)
+		}
+	}
+	// What cannot be told of is kept.
+	away := errors.New("the database is away")
+	if err := os.Chtimes(filepath.Join(dir, "artifacts/0/2"), old, old); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.SweepUnknown(t.Context(), limit, func(context.Context, int64) (bool, error) { return false, away })
+	if got, _ := s.List(t.Context(), 2); !errors.Is(err, away) || len(got) != 1 {
+		t.Errorf("%v, %v", got, err)
 	}
 }
 

@@ -2,10 +2,8 @@
 package artifact
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -60,24 +58,6 @@ func (s *Store) logPath(stageRunID int64) string {
 
 func (s *Store) artifactDir(stageRunID int64) string {
 	return filepath.Join(s.dir, "artifacts", shard(stageRunID), strconv.FormatInt(stageRunID, 10))
-}
-
-// Sweep removes everything of these attempts. What is already gone is no error, so that a sweep may be repeated.
-func (s *Store) Sweep(ctx context.Context, stageRunIDs []int64) error {
-	var problems []error
-	for _, id := range stageRunIDs {
-		if ctx.Err() != nil {
-			return errors.Join(append(problems, context.Cause(ctx))...)
-		}
-		problems = append(problems, s.forgetLog(id), os.RemoveAll(s.artifactDir(id)))
-		if err := os.Remove(s.logPath(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			problems = append(problems, err)
-		}
-	}
-	if err := errors.Join(problems...); err != nil {
-		return fmt.Errorf("sweep logs and artifacts: %w", err)
-	}
-	return nil
 }
 
 // explain names the remedy where there is one.
