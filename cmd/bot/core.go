@@ -21,6 +21,9 @@ import (
 	"github.com/slipwayhq/slipway/internal/store/sqlite"
 )
 
+// intakeWorkers is how many deliveries are worked at a time: each mostly waits for an answer of GitHub.
+const intakeWorkers = 32
+
 // retention is how long runs, logs and artifacts are kept.
 const retention = 90 * 24 * time.Hour
 
@@ -63,7 +66,7 @@ func newCore(ctx context.Context, o coreOptions) (*core, error) {
 	}
 	c := &core{db: db, log: o.log}
 	if err := c.build(o); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, c.close())
 	}
 	return c, nil
 }
@@ -86,22 +89,27 @@ func (c *core) build(o coreOptions) error {
 		Diagnose: diagnosis.Find, Inline: inlineKinds(), Source: o.source, Observers: observers,
 		Clock: pipeline.SystemClock{}, Logger: o.log,
 	})
-	c.sweeper = newSweeper(c.db, c.artifacts, o.log)
+	c.sweeper = &sweeper{
+		db: c.db, artifacts: c.artifacts, executor: c.executor, needed: c.engine.NeedsTask, workspaces: workspaces(o.cacheDir), log: o.log,
+	}
 	c.queue, err = queue.New(c.db, queue.Options{
 		Handlers: queue.Handlers{
 			Delivery: o.deliver, Stage: c.engine.Work, Interrupt: c.engine.Interrupt, Discarded: c.discarded,
 		},
-		Concurrency: o.concurrency, Logger: o.log,
+		Concurrency: o.concurrency, Intake: intakeWorkers, Logger: o.log,
 	})
 	return err
 }
+
+// workspaces is the folder of mirrors and checkouts.
+func workspaces(cacheDir string) string { return filepath.Join(cacheDir, "workspaces") }
 
 func newExecutor(o coreOptions) (*local.Executor, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("path of this program: %w", err)
 	}
-	o.runner.WorkspaceDir = filepath.Join(o.cacheDir, "workspaces")
+	o.runner.WorkspaceDir = workspaces(o.cacheDir)
 	o.runner.CacheDir = filepath.Join(o.cacheDir, "caches")
 	o.runner.Hide = append(o.runner.Hide, o.dataDir)
 	return local.New(local.Options{
@@ -135,9 +143,21 @@ func (c *core) start(ctx context.Context) error {
 }
 
 // stop lets short work end; running stages go on in their runners and are found again at the next start.
-func (c *core) stop(ctx context.Context) error {
-	c.sweeper.stop()
-	return errors.Join(c.queue.Stop(ctx), c.artifacts.Close(), c.db.Close())
+func (c *core) stop(ctx context.Context) error { return errors.Join(c.queue.Stop(ctx), c.close()) }
+
+// close lets go of what was opened, as far as it was.
+func (c *core) close() error {
+	var problems []error
+	if c.sweeper != nil {
+		c.sweeper.stop()
+	}
+	if c.executor != nil {
+		problems = append(problems, c.executor.Close())
+	}
+	if c.artifacts != nil {
+		problems = append(problems, c.artifacts.Close())
+	}
+	return errors.Join(append(problems, c.db.Close())...)
 }
 
 // inlineKinds are the stage kinds that need no runner.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
@@ -38,13 +40,9 @@ func NewLoader(files Files) *Loader {
 // The error is *pipeline.InvalidDefinitionError for a file with problems, and wraps pipeline.ErrNothingToRun where there
 // is no file and nothing to infer stages from.
 func (l *Loader) Definition(ctx context.Context, t pipeline.Trigger) (pipeline.Definition, error) {
-	org, err := l.organisation(ctx, t.Repository)
+	org, defaultHead, err := l.guards(ctx, t)
 	if err != nil {
 		return pipeline.Definition{}, err
-	}
-	defaultHead, err := l.files.DefaultHead(ctx, t.Repository)
-	if err != nil && (!errors.Is(err, pipeline.ErrNotFound) || !t.Trusted()) {
-		return pipeline.Definition{}, fmt.Errorf("head of the default branch of %s: %w", t.Repository.FullName(), err)
 	}
 	ref := definitionRef(t, defaultHead)
 	definition, err := l.repositoryFile(ctx, t.Repository, ref)
@@ -60,6 +58,27 @@ func (l *Loader) Definition(ctx context.Context, t pipeline.Trigger) (pipeline.D
 		}
 	}
 	return Merge(org, definition), nil
+}
+
+// guards asks at once for the organisation's rules and for where the repository's own guards are: two answers of GitHub
+// in the time of one.
+func (l *Loader) guards(ctx context.Context, t pipeline.Trigger) (org pipeline.Definition, defaultHead string, err error) {
+	group, inner := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		org, err = l.organisation(inner, t.Repository)
+		return err
+	})
+	group.Go(func() (err error) {
+		defaultHead, err = l.files.DefaultHead(inner, t.Repository)
+		if errors.Is(err, pipeline.ErrNotFound) && t.Trusted() {
+			return nil // nothing was ever pushed to the default branch
+		}
+		if err != nil {
+			return fmt.Errorf("head of the default branch of %s: %w", t.Repository.FullName(), err)
+		}
+		return nil
+	})
+	return org, defaultHead, group.Wait()
 }
 
 // definitionRef is where the stages of a trigger are described. A fork may propose a change of the file, but not run

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
@@ -28,12 +29,19 @@ type memory struct {
 	// unread are contents that GitHub does not answer yet, unlisted commits whose tree it does not.
 	unread   map[string]int
 	unlisted string
+	mu       sync.Mutex
 	calls    []string
+}
+
+func (m *memory) note(call string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calls = append(m.calls, call)
 }
 
 func (m *memory) Read(_ context.Context, r pipeline.Repository, ref, path string) ([]byte, error) {
 	key := r.FullName() + "@" + ref + ":" + path
-	m.calls = append(m.calls, "read "+key)
+	m.note("read "+key)
 	if m.unread == nil {
 		m.unread = map[string]int{}
 	}
@@ -48,7 +56,7 @@ func (m *memory) Read(_ context.Context, r pipeline.Repository, ref, path string
 }
 
 func (m *memory) List(_ context.Context, r pipeline.Repository, ref string) ([]string, error) {
-	m.calls = append(m.calls, "list "+r.FullName()+"@"+ref)
+	m.note("list "+r.FullName()+"@"+ref)
 	if ref == m.unlisted {
 		return nil, pipeline.ErrNotFound
 	}
@@ -62,7 +70,7 @@ func (m *memory) List(_ context.Context, r pipeline.Repository, ref string) ([]s
 }
 
 func (m *memory) DefaultHead(_ context.Context, r pipeline.Repository) (string, error) {
-	m.calls = append(m.calls, "head "+r.FullName())
+	m.note("head "+r.FullName())
 	head, ok := m.heads[r.FullName()]
 	if !ok {
 		return "", fmt.Errorf("%s: %w", r.FullName(), pipeline.ErrNotFound)
@@ -263,10 +271,11 @@ func TestLoaderReadsLittle(t *testing.T) {
 		if _, err := loader.Definition(t.Context(), trigger(func(t *pipeline.Trigger) { t.SHA = sha })); err != nil {
 			t.Fatal(err)
 		}
+		slices.Sort(files.calls) // the organisation is asked beside the repository
 		return files.calls
 	}
 	heads := []string{"head acme/.github", "head acme/app"}
-	want := []string{"head acme/.github", "read acme/.github@" + orgSHA + ":slipway.yml", "head acme/app", "read acme/app@" + mainSHA + ":" + Path}
+	want := []string{"head acme/.github", "head acme/app", "read acme/.github@" + orgSHA + ":slipway.yml", "read acme/app@" + mainSHA + ":" + Path}
 	if got := calls(mainSHA); !slices.Equal(got, want) {
 		t.Errorf("a push to the default branch: %q", got)
 	}

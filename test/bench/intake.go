@@ -41,9 +41,9 @@ func latency(ctx context.Context, binary string) (figures []figure, err error) {
 			return nil, err
 		}
 		if i >= warm {
-			took = append(took, time.Since(begun))
+			took = append(took, s.lastCreate().Sub(begun))
 		}
-		if err := s.quiet(ctx, before+1); err != nil {
+		if err := s.quiet(ctx, i+1); err != nil {
 			return nil, err
 		}
 	}
@@ -73,12 +73,12 @@ func burst(ctx context.Context, binary string) (figures []figure, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	if err := s.start(ctx); err != nil {
+	if err := errors.Join(s.more(ctx, 19), s.start(ctx)); err != nil {
 		return nil, err
 	}
 	payloads := make([][]byte, n)
 	for i := range payloads {
-		payloads[i] = s.push(fmt.Sprint("b", i))
+		payloads[i] = s.pushOf(fmt.Sprint("b", i), s.commits[i%len(s.commits)])
 	}
 	took, accepted := make([]time.Duration, n), make([]bool, n)
 	begun := time.Now()
@@ -93,9 +93,9 @@ func burst(ctx context.Context, binary string) (figures []figure, err error) {
 		return nil, err
 	}
 	if err := s.waitCreates(ctx, n, time.Minute); err != nil {
-		return nil, fmt.Errorf("%d of %d check runs: %w", s.creates(), n, err)
+		return nil, err
 	}
-	last := time.Since(begun)
+	last := s.lastCreate().Sub(begun)
 	peak, err := s.memory("VmHWM")
 	if err != nil {
 		return nil, err
@@ -195,7 +195,7 @@ func waiting(ctx context.Context, binary string) (figures []figure, err error) {
 		return nil, err
 	}
 	if err := s.waitCreates(ctx, n, time.Minute); err != nil {
-		return nil, fmt.Errorf("%d of %d check runs: %w", s.creates(), n, err)
+		return nil, err
 	}
 	now, err := s.memory("VmRSS")
 	if err != nil {

@@ -37,8 +37,10 @@ type site struct {
 	addr   string
 	env    []string
 	cmd    *exec.Cmd
-	sha    string
-	client *http.Client
+	// sha is the commit that pushes are for; commits are all that were. GitHub keeps 1,000 checks of one name a commit.
+	sha     string
+	commits []string
+	client  *http.Client
 }
 
 // pipelineOf has one short stage: what is measured is the way there.
@@ -79,7 +81,20 @@ func newSite(ctx context.Context, binary string, files githubtest.Files) (*site,
 		return nil, errors.Join(err, s.close())
 	}
 	s.sha = github.Head(repo, "main")
+	s.commits = []string{s.sha}
 	return s, nil
+}
+
+// more adds commits, so that a burst is not one of checks on a single commit.
+func (s *site) more(ctx context.Context, n int) error {
+	for i := range n {
+		sha, err := s.github.As("alice").Push(ctx, repo, "main", githubtest.Files{"n": fmt.Sprint(i)}, "more")
+		if err != nil {
+			return err
+		}
+		s.commits = append(s.commits, sha)
+	}
+	return nil
 }
 
 func (s *site) start(ctx context.Context) error {
@@ -130,11 +145,13 @@ func (s *site) close() error {
 }
 
 // push is a push event of a branch at the repository's one commit.
-func (s *site) push(branch string) []byte {
+func (s *site) push(branch string) []byte { return s.pushOf(branch, s.sha) }
+
+func (s *site) pushOf(branch, sha string) []byte {
 	id, installation := s.github.IDs(repo)
 	payload, err := json.Marshal(map[string]any{
-		"ref": "refs/heads/" + branch, "before": strings.Repeat("0", 40), "after": s.sha, "created": true,
-		"head_commit":  map[string]any{"id": s.sha, "message": "bench"},
+		"ref": "refs/heads/" + branch, "before": strings.Repeat("0", 40), "after": sha, "created": true,
+		"head_commit":  map[string]any{"id": sha, "message": "bench"},
 		"repository":   s.repository(id),
 		"installation": map[string]any{"id": installation}, "sender": map[string]any{"login": "alice"},
 	})
@@ -171,16 +188,36 @@ func (s *site) deliver(ctx context.Context, guid, event string, payload []byte) 
 	return answer.StatusCode, errors.Join(err, answer.Body.Close())
 }
 
-// creates counts the check runs that were made.
-func (s *site) creates() int {
-	return len(s.github.CheckRuns(repo, s.sha))
+// created reports whether a request made a check run.
+func created(r githubtest.Request) bool {
+	return r.Method == http.MethodPost && r.Status == http.StatusCreated && strings.HasSuffix(r.Path, "/check-runs")
 }
 
-// waitCreates waits until n check runs exist.
+// creates counts the check runs that were made.
+func (s *site) creates() int { return s.github.CountRequests(created) }
+
+// lastCreate is when the stand-in answered the newest creation of a check run.
+func (s *site) lastCreate() time.Time {
+	requests := s.github.Requests()
+	for i := len(requests) - 1; i >= 0; i-- {
+		if created(requests[i]) {
+			return requests[i].Time
+		}
+	}
+	return time.Time{}
+}
+
+// waitCreates waits until n check runs exist. It looks now and then, so as not to be what is measured: the times come
+// from the stand-in's log.
 func (s *site) waitCreates(ctx context.Context, n int, limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	return s.github.Wait(ctx, func() bool { return s.creates() >= n })
+	deadline := time.Now().Add(limit)
+	for pause := time.Millisecond; s.creates() < n; pause = min(2*pause, 50*time.Millisecond) {
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return fmt.Errorf("%d of %d check runs after %s", s.creates(), n, limit)
+		}
+		time.Sleep(pause)
+	}
+	return nil
 }
 
 // memory reads a line such as VmRSS or VmHWM of the bot's /proc status, in MB.
