@@ -41,7 +41,7 @@ func (m *memory) note(call string) {
 
 func (m *memory) Read(_ context.Context, r pipeline.Repository, ref, path string) ([]byte, error) {
 	key := r.FullName() + "@" + ref + ":" + path
-	m.note("read "+key)
+	m.note("read " + key)
 	if m.unread == nil {
 		m.unread = map[string]int{}
 	}
@@ -56,7 +56,7 @@ func (m *memory) Read(_ context.Context, r pipeline.Repository, ref, path string
 }
 
 func (m *memory) List(_ context.Context, r pipeline.Repository, ref string) ([]string, error) {
-	m.note("list "+r.FullName()+"@"+ref)
+	m.note("list " + r.FullName() + "@" + ref)
 	if ref == m.unlisted {
 		return nil, pipeline.ErrNotFound
 	}
@@ -70,7 +70,7 @@ func (m *memory) List(_ context.Context, r pipeline.Repository, ref string) ([]s
 }
 
 func (m *memory) DefaultHead(_ context.Context, r pipeline.Repository) (string, error) {
-	m.note("head "+r.FullName())
+	m.note("head " + r.FullName())
 	head, ok := m.heads[r.FullName()]
 	if !ok {
 		return "", fmt.Errorf("%s: %w", r.FullName(), pipeline.ErrNotFound)
