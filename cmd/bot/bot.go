@@ -57,6 +57,7 @@ func newBot(ctx context.Context, settings config.Config, sandboxMode string, wat
 	if err != nil {
 		return nil, fmt.Errorf("SLIPWAY_SECRETS: %w", err)
 	}
+	warnOfSecrets(secrets, log)
 	dataDir, err := filepath.Abs(settings.DataDir)
 	if err != nil {
 		return nil, fmt.Errorf("SLIPWAY_DATA_DIR: %w", err)
@@ -86,7 +87,7 @@ func newBot(ctx context.Context, settings config.Config, sandboxMode string, wat
 		return nil, err
 	}
 	if err := b.face(settings, definitions, registry); err != nil {
-		return nil, errors.Join(err, b.db.Close())
+		return nil, errors.Join(err, b.close())
 	}
 	return b, nil
 }
@@ -177,8 +178,7 @@ func (b *bot) stop(ctx context.Context) error {
 	b.background.Wait()
 	err := b.queue.Stop(ctx)
 	b.reporter.Stop()
-	b.sweeper.stop()
-	return errors.Join(err, b.artifacts.Close(), b.db.Close())
+	return errors.Join(err, b.close())
 }
 
 // letReportsOut waits until GitHub shows the end of everything, or ctx or a short time ends.

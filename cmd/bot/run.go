@@ -83,7 +83,8 @@ func runHere(ctx context.Context, dir string, flags runFlags) (err error) {
 	}
 	ended := newFinish()
 	c, err := newCore(ctx, coreOptions{
-		dataDir: work, cacheDir: userCache(), concurrency: 0, runner: runner.Options{Sandbox: mode, Network: sandbox.NetworkHost},
+		dataDir: work, cacheDir: userCache(), concurrency: 0,
+		runner:      runner.Options{Sandbox: mode, Network: sandbox.NetworkHost, PassEnv: passedVariables()},
 		definitions: here, forge: here, secrets: secrets,
 		source:    func(pipeline.Trigger) pipeline.Source { return pipeline.Source{Directory: here.dir} },
 		observers: func(*core) []pipeline.Observer { return []pipeline.Observer{screen, ended} },

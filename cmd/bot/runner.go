@@ -36,6 +36,16 @@ func runnerCommand() *cobra.Command {
 // codecovTimeout bounds one upload: its failure is only a remark.
 const codecovTimeout = 30 * time.Second
 
+// passedVariables are those of the bot that runners and commands get besides what every command gets: where Python
+// packages come from, by which certificates, and where coverage is sent.
+func passedVariables() []string {
+	return []string{
+		"CODECOV_URL",
+		"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_FIND_LINKS", "PIP_CERT", "REQUESTS_CA_BUNDLE",
+		"UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX", "UV_FIND_LINKS",
+	}
+}
+
 // runnerKinds are the stage kinds that run in a runner, by the value of `uses`.
 func runnerKinds() map[string]runner.Stage {
 	machine := pythonenv.ThisMachine() // before the runner empties its environment

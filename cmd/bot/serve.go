@@ -8,12 +8,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/slipwayhq/slipway/internal/config"
+	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/runner"
 	"github.com/slipwayhq/slipway/internal/runner/sandbox"
 )
@@ -49,7 +51,7 @@ func serve(ctx context.Context, settings config.Config) error {
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", settings.Addr)
 	if err != nil {
-		return errors.Join(fmt.Errorf("listen on SLIPWAY_ADDR: %w", err), b.stop(ctx))
+		return errors.Join(listenError(settings.Addr, err), b.stop(ctx))
 	}
 	if err := b.start(ctx); err != nil {
 		return errors.Join(err, listener.Close(), b.stop(ctx))
@@ -57,6 +59,34 @@ func serve(ctx context.Context, settings config.Config) error {
 	log.Info().Str("address", listener.Addr().String()).Str("public", settings.PublicURL).Str("version", version).
 		Str("sandbox", mode).Msg("slipway is ready")
 	return b.serveUntil(ctx, listener)
+}
+
+// listenError says what to do about an address that cannot be had.
+func listenError(addr string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("another program listens on %s: stop it, or set SLIPWAY_ADDR to a free address", addr)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("this user may not listen on %s: set SLIPWAY_ADDR to a port above 1023", addr)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("this machine has no address %s: set SLIPWAY_ADDR to one it has", addr)
+	}
+	return fmt.Errorf("listen on SLIPWAY_ADDR: %w", err)
+}
+
+// warnOfSecrets tells of a folder of secrets that others can read.
+func warnOfSecrets(source pipeline.SecretSource, log zerolog.Logger) {
+	folder, ok := source.(interface{ Warnings() ([]string, error) })
+	if !ok {
+		return
+	}
+	warnings, err := folder.Warnings()
+	if err != nil {
+		log.Warn().Err(err).Msg("the folder of secrets cannot be looked through")
+	}
+	for _, warning := range warnings {
+		log.Warn().Msg(warning)
+	}
 }
 
 // serveUntil answers requests until ctx ends, then lets everything end in order.
@@ -100,7 +130,7 @@ func sandboxMode(ctx context.Context, allowNone bool, log zerolog.Logger) (strin
 
 // runnerOptions are the settings of stages on this server.
 func runnerOptions(settings config.Config, mode string) runner.Options {
-	options := runner.Options{Sandbox: mode, Network: settings.Network}
+	options := runner.Options{Sandbox: mode, Network: settings.Network, PassEnv: passedVariables()}
 	for _, hidden := range []string{os.Getenv("GITHUB_APP_PRIVATE_KEY_FILE"), secretsFolder(settings.Secrets)} {
 		if path, err := filepath.Abs(hidden); err == nil && hidden != "" {
 			options.Hide = append(options.Hide, path)

@@ -2,29 +2,38 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/slipwayhq/slipway/internal/artifact"
+	"github.com/slipwayhq/slipway/internal/executor/local"
+	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/store/sqlite"
+	"github.com/slipwayhq/slipway/internal/workspace"
 )
 
-// sweeper removes what is older than the retention, at the start and every day.
+// sweeper removes what is older than the retention and what nothing needs any more, at the start and every day.
 type sweeper struct {
 	db        *sqlite.DB
 	artifacts *artifact.Store
-	log       zerolog.Logger
-	end       context.CancelFunc
-	done      sync.WaitGroup
+	executor  *local.Executor
+	// needed tells of a task whether its stage goes on.
+	needed     func(ctx context.Context, taskID string) (bool, error)
+	workspaces string
+	log        zerolog.Logger
+
+	end  context.CancelFunc // nil until it is started
+	done sync.WaitGroup
 }
 
-const sweepEvery = 24 * time.Hour
-
-func newSweeper(db *sqlite.DB, artifacts *artifact.Store, log zerolog.Logger) *sweeper {
-	return &sweeper{db: db, artifacts: artifacts, log: log}
-}
+const (
+	sweepEvery = 24 * time.Hour
+	// orphanAge is how long files are kept that no run knows: longer than those of any run that has ended.
+	orphanAge = retention + 24*time.Hour
+)
 
 func (s *sweeper) start() {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -33,8 +42,8 @@ func (s *sweeper) start() {
 		ticker := time.NewTicker(sweepEvery)
 		defer ticker.Stop()
 		for {
-			if err := s.sweep(ctx, time.Now().Add(-retention)); err != nil && ctx.Err() == nil {
-				s.log.Error().Err(err).Msg("sweep of old runs")
+			if err := s.sweep(ctx, time.Now()); err != nil && ctx.Err() == nil {
+				s.log.Error().Err(err).Msg("sweep of what is no longer needed")
 			}
 			select {
 			case <-ticker.C:
@@ -45,26 +54,60 @@ func (s *sweeper) start() {
 	})
 }
 
+// stop may be called without start.
 func (s *sweeper) stop() {
-	s.end()
+	if s.end != nil {
+		s.end()
+	}
 	s.done.Wait()
 }
 
-// sweep removes runs, then their logs and artifacts; files of runs that are gone are removed by a later sweep too.
-func (s *sweeper) sweep(ctx context.Context, before time.Time) error {
+// sweep does each part, whatever became of the others.
+func (s *sweeper) sweep(ctx context.Context, now time.Time) error {
+	return errors.Join(s.sweepRuns(ctx, now.Add(-retention)), s.sweepOrphans(ctx, now.Add(-orphanAge)), s.sweepTasks(ctx), s.sweepWorkspaces(ctx))
+}
+
+// sweepRuns removes runs, then their logs and artifacts. Those of a run that is gone go, whatever stopped the rest.
+func (s *sweeper) sweepRuns(ctx context.Context, before time.Time) error {
 	ids, err := s.db.Sweep(ctx, before)
-	if err != nil {
-		return err
-	}
-	if err := s.artifacts.Sweep(ctx, ids); err != nil {
-		return err
-	}
-	deliveries, err := s.db.SweepDeliveries(ctx, before)
-	if err != nil {
-		return err
-	}
+	err = errors.Join(err, s.artifacts.Sweep(ctx, ids))
+	deliveries, problem := s.db.SweepDeliveries(ctx, before)
 	if len(ids) > 0 || deliveries > 0 {
 		s.log.Info().Int("attempts", len(ids)).Int("deliveries", deliveries).Msg("old runs swept")
 	}
-	return nil
+	return errors.Join(err, problem)
+}
+
+// sweepOrphans removes the files of runs that were removed by a bot that did not live to remove them too.
+func (s *sweeper) sweepOrphans(ctx context.Context, before time.Time) error {
+	n, err := s.artifacts.SweepUnknown(ctx, before, func(ctx context.Context, stageRunID int64) (bool, error) {
+		_, err := s.db.RunOfStage(ctx, stageRunID)
+		if errors.Is(err, pipeline.ErrNotFound) {
+			return false, nil
+		}
+		return true, err
+	})
+	if n > 0 {
+		s.log.Info().Int("attempts", n).Msg("files without a run swept")
+	}
+	return err
+}
+
+// sweepTasks ends and removes the tasks of stages that have ended without it. One of which nothing can be told stays.
+func (s *sweeper) sweepTasks(ctx context.Context) error {
+	var problems []error
+	err := s.executor.Sweep(ctx, func(taskID string) bool {
+		needed, err := s.needed(ctx, taskID)
+		problems = append(problems, err)
+		return needed || err != nil
+	})
+	return errors.Join(append(problems, err)...)
+}
+
+func (s *sweeper) sweepWorkspaces(ctx context.Context) error {
+	w, err := workspace.New(s.workspaces, workspace.Options{})
+	if err != nil {
+		return err
+	}
+	return w.Sweep(ctx)
 }
