@@ -90,7 +90,7 @@ func (c *core) build(o coreOptions) error {
 		Clock: pipeline.SystemClock{}, Logger: o.log,
 	})
 	c.sweeper = &sweeper{
-		db: c.db, artifacts: c.artifacts, executor: c.executor, needed: c.engine.NeedsTask, workspaces: workspaces(o.cacheDir), log: o.log,
+		runs: c.db, artifacts: c.artifacts, executor: c.executor, needed: c.engine.NeedsTask, workspaces: workspaces(o.cacheDir), log: o.log,
 	}
 	c.queue, err = queue.New(c.db, queue.Options{
 		Handlers: queue.Handlers{

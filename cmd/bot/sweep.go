@@ -11,13 +11,12 @@ import (
 	"github.com/slipwayhq/slipway/internal/artifact"
 	"github.com/slipwayhq/slipway/internal/executor/local"
 	"github.com/slipwayhq/slipway/internal/pipeline"
-	"github.com/slipwayhq/slipway/internal/store/sqlite"
 	"github.com/slipwayhq/slipway/internal/workspace"
 )
 
 // sweeper removes what is older than the retention and what nothing needs any more, at the start and every day.
 type sweeper struct {
-	db        *sqlite.DB
+	runs      sweptRuns
 	artifacts *artifact.Store
 	executor  *local.Executor
 	// needed tells of a task whether its stage goes on.
@@ -27,6 +26,14 @@ type sweeper struct {
 
 	end  context.CancelFunc // nil until it is started
 	done sync.WaitGroup
+}
+
+// sweptRuns is what a sweep needs of the store.
+type sweptRuns interface {
+	// Sweep returns the attempts of the runs it removed; after an error those returned are gone all the same.
+	Sweep(ctx context.Context, before time.Time) (stageRunIDs []int64, err error)
+	SweepDeliveries(ctx context.Context, before time.Time) (int, error)
+	RunOfStage(ctx context.Context, stageRunID int64) (pipeline.Run, error)
 }
 
 const (
@@ -69,9 +76,9 @@ func (s *sweeper) sweep(ctx context.Context, now time.Time) error {
 
 // sweepRuns removes runs, then their logs and artifacts. Those of a run that is gone go, whatever stopped the rest.
 func (s *sweeper) sweepRuns(ctx context.Context, before time.Time) error {
-	ids, err := s.db.Sweep(ctx, before)
+	ids, err := s.runs.Sweep(ctx, before)
 	err = errors.Join(err, s.artifacts.Sweep(ctx, ids))
-	deliveries, problem := s.db.SweepDeliveries(ctx, before)
+	deliveries, problem := s.runs.SweepDeliveries(ctx, before)
 	if len(ids) > 0 || deliveries > 0 {
 		s.log.Info().Int("attempts", len(ids)).Int("deliveries", deliveries).Msg("old runs swept")
 	}
@@ -81,7 +88,7 @@ func (s *sweeper) sweepRuns(ctx context.Context, before time.Time) error {
 // sweepOrphans removes the files of runs that were removed by a bot that did not live to remove them too.
 func (s *sweeper) sweepOrphans(ctx context.Context, before time.Time) error {
 	n, err := s.artifacts.SweepUnknown(ctx, before, func(ctx context.Context, stageRunID int64) (bool, error) {
-		_, err := s.db.RunOfStage(ctx, stageRunID)
+		_, err := s.runs.RunOfStage(ctx, stageRunID)
 		if errors.Is(err, pipeline.ErrNotFound) {
 			return false, nil
 		}
