@@ -60,7 +60,8 @@ func (m *memory) Runs(_ context.Context, f pipeline.RunFilter) ([]pipeline.Run, 
 	for _, run := range m.runs {
 		r := run.Trigger.Repository
 		if (f.Before == 0 || run.ID < f.Before) && (f.Owner == "" || strings.EqualFold(r.Owner, f.Owner) && strings.EqualFold(r.Name, f.Name)) &&
-			(f.Branch == "" || run.Trigger.Branch == f.Branch) && (!f.OpenOnly || !run.Status.Final()) && len(list) < f.Limit {
+			(f.Branch == "" || run.Trigger.Branch == f.Branch) && (!f.OpenOnly || !run.Status.Final()) &&
+			(f.Status == "" || run.Status == f.Status) && len(list) < f.Limit {
 			list = append(list, run)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
-// Bounds of a list: how many runs a page shows, and how many are looked through for those that match.
+// Bounds of a list: how many runs a page shows, and how many are looked through for those that may be seen.
 const (
 	pageSize = 30
 	maxScan  = 600
@@ -39,27 +39,18 @@ func listQueryOf(values url.Values) listQuery {
 	}
 }
 
-func (q listQuery) filtered() bool { return q.Repository != "" || q.Branch != "" || q.Status != "" }
-
-// matches judges what the store's filter cannot.
-func (q listQuery) matches(run pipeline.Run) bool {
-	switch q.Status {
-	case "":
-		return true
-	case "open":
-		return !run.Status.Final()
-	case "failure":
-		return display.Failed(run.Status)
-	default:
-		return string(run.Status) == q.Status
-	}
-}
+// unfinished is the choice of runs that have not ended, whatever their state.
+const unfinished = "open"
 
 func (q listQuery) filter() pipeline.RunFilter {
 	owner, name, _ := strings.Cut(q.Repository, "/")
-	return pipeline.RunFilter{
-		Owner: owner, Name: name, Branch: q.Branch, Before: q.Before, OpenOnly: q.Status == "open", Limit: pageSize + 1,
+	filter := pipeline.RunFilter{Owner: owner, Name: name, Branch: q.Branch, Before: q.Before, Limit: pageSize + 1}
+	if q.Status == unfinished {
+		filter.OpenOnly = true
+	} else {
+		filter.Status = pipeline.Status(q.Status)
 	}
+	return filter
 }
 
 func (q listQuery) values(before int64) url.Values {
@@ -81,7 +72,7 @@ type found struct {
 	next int64
 }
 
-// find reads on until a page is full: what a visitor may not see, or did not ask for, takes no place on it.
+// find reads on until a page is full: what a visitor may not see takes no place on it.
 func (s *server) find(ctx context.Context, q listQuery, visible func(pipeline.Repository) bool) (found, error) {
 	var f found
 	filter := q.filter()
@@ -96,7 +87,7 @@ func (s *server) find(ctx context.Context, q listQuery, visible func(pipeline.Re
 				return f, nil
 			}
 			filter.Before = run.ID
-			if q.matches(run) && visible(run.Trigger.Repository) {
+			if visible(run.Trigger.Repository) {
 				f.runs = append(f.runs, run)
 			}
 		}
@@ -251,7 +242,7 @@ func (s *server) runRow(run pipeline.Run, now time.Time) runRow {
 
 func statusChoices(selected string) []choice {
 	choices := []choice{
-		{Value: "", Text: "Any result"}, {Value: "open", Text: "Not finished"}, {Value: "success", Text: "Passed"},
+		{Value: "", Text: "Any result"}, {Value: unfinished, Text: "Not finished"}, {Value: "success", Text: "Passed"},
 		{Value: "failure", Text: "Failed"}, {Value: "cancelled", Text: "Cancelled"}, {Value: "skipped", Text: "Skipped"},
 	}
 	for i := range choices {

@@ -66,6 +66,20 @@ func TestListPagesHoldEveryRunOnce(t *testing.T) {
 	}
 }
 
+func TestARareResultIsOnTheFirstPage(t *testing.T) {
+	t.Parallel()
+	store := manyRuns(1000)
+	store.runs[len(store.runs)-1].Status = pipeline.StatusCancelled
+	handler := serverOf(t, store, nil).handler()
+	page := get(t, handler, "/?status=cancelled").Body.String()
+	if !strings.Contains(page, `/runs/1"`) || strings.Contains(page, `rel="next"`) {
+		t.Error("the only cancelled run is not on the first page")
+	}
+	if numbers := walk(t, handler, "/?status=frobnicated"); len(numbers) != 0 {
+		t.Errorf("runs of no status: %v", numbers)
+	}
+}
+
 // onlyWebsite may see one of the two repositories.
 type onlyWebsite struct{ everyone }
 

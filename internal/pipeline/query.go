@@ -7,6 +7,7 @@ type RunFilter struct {
 	Branch       string
 	SHA          string
 	PullRequest  int
+	Status       Status
 	OpenOnly     bool
 	// Before is a run ID: only older ones, for the next page.
 	Before int64

@@ -145,6 +145,8 @@ func TestQueryPlans(t *testing.T) {
 			AND reused = 0 AND (trusted = 1 OR 0 = 0) ORDER BY id DESC LIMIT 1`: "stage_runs_reusable",
 		`SELECT id FROM runs WHERE run_group = 'g' AND open = 1 ORDER BY id`:                                                                           "runs_open_group",
 		`SELECT document FROM runs WHERE open = 1 ORDER BY id DESC LIMIT 50`:                                                                           "runs_open",
+		`SELECT document FROM runs WHERE status = 'failure' ORDER BY id DESC LIMIT 31`:                                                                 "runs_status",
+		`SELECT document FROM runs WHERE repository_id = 1 AND status = 'failure' AND id < 9 ORDER BY id DESC LIMIT 31`:                                "runs_repository_status",
 		`SELECT document FROM runs WHERE sha = 'x' ORDER BY id DESC LIMIT 50`:                                                                          "runs_sha",
 		`SELECT document FROM runs WHERE repository_id = 1 AND branch = 'x' ORDER BY id DESC LIMIT 50`:                                                 "runs_repository",
 		`SELECT document FROM runs WHERE repository_id = 1 AND pull_request = 1 AND pull_request > 0 ORDER BY id DESC LIMIT 5`:                         "runs_pull_request",

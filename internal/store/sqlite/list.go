@@ -69,6 +69,7 @@ func runConditions(f pipeline.RunFilter) (string, []any) {
 	add(f.Branch != "", "branch = ?", f.Branch)
 	add(f.SHA != "", "sha = ?", f.SHA)
 	add(f.PullRequest != 0, "pull_request = ? AND pull_request > 0", f.PullRequest)
+	add(f.Status != "", "status = ?", string(f.Status))
 	add(f.OpenOnly, "open = 1")
 	add(f.Before != 0, "id < ?", f.Before)
 	text := ""

@@ -130,6 +130,10 @@ func testList(t *testing.T, s Store) {
 		{"commit", pipeline.RunFilter{SHA: "aaa"}, []int64{other.ID, first.ID}},
 		{"pull request", pipeline.RunFilter{RepositoryID: 1, PullRequest: 7}, []int64{third.ID}},
 		{"open", pipeline.RunFilter{OpenOnly: true}, []int64{other.ID, third.ID, first.ID}},
+		{"failed", pipeline.RunFilter{Status: pipeline.StatusFailure}, []int64{ended.ID}},
+		{"not begun", pipeline.RunFilter{Status: pipeline.StatusQueued, RepositoryID: 1}, []int64{third.ID, first.ID}},
+		{"not begun, second page", pipeline.RunFilter{Status: pipeline.StatusQueued, Before: other.ID, Limit: 1}, []int64{third.ID}},
+		{"no status", pipeline.RunFilter{Status: "' OR 1=1 --"}, nil},
 		{"first page", pipeline.RunFilter{Limit: 2}, []int64{other.ID, third.ID}},
 		{"second page", pipeline.RunFilter{Limit: 2, Before: third.ID}, []int64{ended.ID, first.ID}},
 		{"hostile", pipeline.RunFilter{Branch: "' OR 1=1 --"}, nil},
@@ -142,10 +146,18 @@ func testList(t *testing.T, s Store) {
 			t.Errorf("%s: %v, error %v, want %v", c.name, ids(runs), err, c.want)
 		}
 	}
+	// A run that changes is found by what it is now.
+	for _, run := range []pipeline.Run{first, third} {
+		end(t, s, run)
+	}
+	runs, err := s.Runs(t.Context(), pipeline.RunFilter{Status: pipeline.StatusFailure})
+	if want := []int64{third.ID, ended.ID, first.ID}; err != nil || !slices.Equal(ids(runs), want) {
+		t.Errorf("failed later: %v, error %v, want %v", ids(runs), err, want)
+	}
 	for i := range 60 {
 		create(t, s, push(3, string(rune('a'+i))))
 	}
-	runs, err := s.Runs(t.Context(), pipeline.RunFilter{})
+	runs, err = s.Runs(t.Context(), pipeline.RunFilter{})
 	if err != nil || len(runs) != 50 {
 		t.Errorf("%d runs without a limit, error %v, want 50", len(runs), err)
 	}
