@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
 
+	"github.com/slipwayhq/slipway/internal/chatops"
 	"github.com/slipwayhq/slipway/internal/checks"
 	"github.com/slipwayhq/slipway/internal/config"
 	"github.com/slipwayhq/slipway/internal/dashboard"
@@ -31,6 +32,7 @@ type bot struct {
 	*core
 	forge      forge
 	dispatcher *handlers.Dispatcher
+	desk       *chatops.Desk
 	reporter   *checks.Reporter
 	recovery   *githubclient.Recovery
 	stream     *dashboard.Stream
@@ -95,6 +97,7 @@ func newBot(ctx context.Context, settings config.Config, sandboxMode string, wat
 // face builds what GitHub and people talk to.
 func (b *bot) face(settings config.Config, definitions *pipelinefile.Loader, registry *prometheus.Registry) error {
 	now := pipeline.SystemClock{}.Now
+	b.desk = newDesk(b, settings.PublicURL)
 	var err error
 	b.dispatcher, err = handlers.NewDispatcher(b.log, eventHandlers(b, settings.AppID)...)
 	if err != nil {
@@ -158,7 +161,7 @@ func (b *bot) start(ctx context.Context) error {
 	if err := b.core.start(ctx); err != nil {
 		return err
 	}
-	b.recovery.Start()
+	b.recovery.Start() //nolint:contextcheck // it ends with Stop
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	b.endBackground = cancel
 	b.background.Go(func() {

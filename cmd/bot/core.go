@@ -138,7 +138,7 @@ func (c *core) start(ctx context.Context) error {
 	if err := c.queue.Start(ctx); err != nil {
 		return err
 	}
-	c.sweeper.start()
+	c.sweeper.start(ctx)
 	return nil
 }
 

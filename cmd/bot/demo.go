@@ -48,7 +48,7 @@ its run live. Then it waits, so that you can look at the pages and act on the st
 
 const (
 	demoRepository = "acme/inventory-manager"
-	demoSecret     = "the demo's own webhook secret"
+	demoSecret     = "the demo's own webhook secret" //nolint:gosec // of a stand-in that lives as long as the demo
 )
 
 func demo(ctx context.Context, flags demoFlags) (err error) {
@@ -64,7 +64,7 @@ func demo(ctx context.Context, flags demoFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, github.Close()) }()
+	defer func() { err = errors.Join(err, github.Close()) }() //nolint:contextcheck // it closes whatever became of ctx
 	listener, err := listenNear(ctx, flags.addr)
 	if err != nil {
 		return err
@@ -88,25 +88,33 @@ func demo(ctx context.Context, flags demoFlags) (err error) {
 	if err := b.start(ctx); err != nil {
 		return errors.Join(err, listener.Close(), b.stop(ctx))
 	}
-	serving, endServing := context.WithCancel(context.WithoutCancel(ctx))
-	defer endServing()
-	served := make(chan error, 1)
-	go func() { served <- b.serveUntil(serving, listener) }()
 	github.SetWebhook(settings.PublicURL+"/api/github/hook", demoSecret)
-
-	run, err := demoPush(ctx, github, work, screen.Say, ended)
-	if err == nil && !flags.once {
-		demoWait(ctx, screen.Say, settings.PublicURL, github.URLs().Web, run)
-	}
-	b.letReportsOut(ctx)
-	endServing()
-	if err = errors.Join(err, <-served); err != nil || ctx.Err() != nil && run.ID == 0 {
+	var run pipeline.Run
+	err = b.serveWhile(ctx, listener, func() (err error) {
+		if run, err = demoPush(ctx, github, work, screen.Say, ended); err == nil && !flags.once {
+			demoWait(ctx, screen.Say, settings.PublicURL, github.URLs().Web, run)
+		}
+		return err
+	})
+	if err != nil || ctx.Err() != nil && run.ID == 0 {
 		return err
 	}
 	if flags.once {
 		return outcome(run)
 	}
 	return nil
+}
+
+// serveWhile answers requests while something is done, and until what came of it is on GitHub.
+func (b *bot) serveWhile(ctx context.Context, listener net.Listener, do func() error) error {
+	serving, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	served := make(chan error, 1)
+	go func() { served <- b.serveUntil(serving, listener) }()
+	err := do()
+	b.letReportsOut(ctx)
+	end()
+	return errors.Join(err, <-served)
 }
 
 // watchers tells several observers.
@@ -151,7 +159,7 @@ func demoGitHub(ctx context.Context, dir string) (*githubtest.GitHub, error) {
 		_, err = github.Install("acme")
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("prepare the GitHub stand-in: %w", err), github.Close())
+		return nil, errors.Join(fmt.Errorf("prepare the GitHub stand-in: %w", err), github.Close()) //nolint:contextcheck // it closes whatever became of ctx
 	}
 	return github, nil
 }
@@ -217,7 +225,7 @@ func demoCommit(ctx context.Context, clone, address string) error {
 	if err := git("clone", "--quiet", address, clone); err != nil {
 		return err
 	}
-	readme, err := os.OpenFile(filepath.Join(clone, "README.md"), os.O_APPEND|os.O_WRONLY, 0)
+	readme, err := os.OpenFile(filepath.Join(clone, "README.md"), os.O_APPEND|os.O_WRONLY, 0) //nolint:gosec // in a folder of our own
 	if err != nil {
 		return err
 	}

@@ -22,4 +22,4 @@ func newLogger(w *os.File, level, format string) zerolog.Logger {
 	return zerolog.New(out).Level(parsed).With().Timestamp().Logger()
 }
 
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) } //nolint:gosec // a descriptor fits an int
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

@@ -84,11 +84,11 @@ func checkOut(
 func changedLines(ctx context.Context, s runner.Session) (report.Changes, error) {
 	source := s.Task().Source.Git
 	if source == nil || source.BaseSHA == "" {
-		return nil, nil
+		return nil, nil //nolint:nilnil // nil is "not known"
 	}
 	found, err := changes.ChangedLines(ctx, s.Dir(), source.BaseSHA)
 	if errors.Is(err, changes.ErrUnknown) {
-		return nil, nil // told as "not known", not as an error
+		return nil, nil //nolint:nilnil // told as "not known", not as an error
 	}
 	if err != nil {
 		return nil, err

@@ -42,8 +42,9 @@ const (
 	orphanAge = retention + 24*time.Hour
 )
 
-func (s *sweeper) start() {
-	ctx, cancel := context.WithCancel(context.Background())
+// start returns at once; stop ends the work, not the end of ctx.
+func (s *sweeper) start(ctx context.Context) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.end = cancel
 	s.done.Go(func() {
 		ticker := time.NewTicker(sweepEvery)

@@ -45,7 +45,9 @@ func validate(cmd *cobra.Command, file string) error {
 	definition, err := pipelinefile.Parse(file, data)
 	if invalid, ok := errors.AsType[*pipeline.InvalidDefinitionError](err); ok {
 		for _, problem := range invalid.Problems {
-			fmt.Fprintln(cmd.ErrOrStderr(), problem)
+			if _, err := fmt.Fprintln(cmd.ErrOrStderr(), problem); err != nil {
+				return err
+			}
 		}
 		return silentError{exitFailed}
 	}

@@ -27,6 +27,7 @@ func eventHandlers(b *bot, appID int64) []githubapp.EventHandler {
 		&handlers.Push{Service: b.service, Now: now},
 		&handlers.PullRequest{Service: b.service, Commits: b.forge, Now: now},
 		&handlers.MergeGroup{Service: b.service, Now: now},
+		&handlers.IssueComment{Desk: b.desk},
 		&handlers.CheckRun{Service: b.service, Permissions: b.forge, AppID: appID, StageOf: checks.ParseExternalID},
 		&handlers.CheckSuite{Service: b.service, Permissions: b.forge, Runs: b.db, AppID: appID, Now: now},
 		&handlers.Installation{Service: b.service, Ledger: b.db, Runs: b.db},
@@ -59,7 +60,7 @@ func secretsFolder(setting string) string {
 // stages are not reused.
 func toolchain() string {
 	sum := sha256.New()
-	fmt.Fprintln(sum, version, commit, runtime.GOOS, runtime.GOARCH)
+	sum.Write(fmt.Appendln(nil, version, commit, runtime.GOOS, runtime.GOARCH))
 	if release, err := os.ReadFile("/etc/os-release"); err == nil {
 		sum.Write(release)
 	}
@@ -80,7 +81,7 @@ func toolchain() string {
 
 // stamp adds a file's name, size and time.
 func stamp(write func([]byte) (int, error), path string) {
-	if info, err := os.Stat(path); err == nil {
+	if info, err := os.Stat(path); err == nil { //nolint:gosec // a program of PATH, which is only looked at
 		_, _ = write(fmt.Appendln(nil, path, info.Size(), info.ModTime().UnixNano())) // a hash takes everything
 	}
 }
