@@ -16,6 +16,13 @@ type Definition struct {
 	Stages       []StageDefinition
 	Environments []EnvironmentDefinition
 	Notify       Notify
+	Checkout     CheckoutDefinition
+}
+
+// CheckoutDefinition says what a checkout holds besides the commit's own files.
+type CheckoutDefinition struct {
+	Submodules bool `json:"submodules,omitempty"`
+	LFS        bool `json:"lfs,omitempty"`
 }
 
 // On holds the branch patterns (GitHub's globs) that start a run; nil: that event starts none.

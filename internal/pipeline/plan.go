@@ -50,6 +50,7 @@ func NewPlan(t Trigger, d Definition, facts PlanFacts) (Plan, error) {
 		}
 		for _, leg := range legs {
 			spec := newSpec(def, leg, environment)
+			spec.Checkout = d.Checkout
 			var err error
 			if spec.Skip, err = skipReason(t, def, environment, refusal, facts); err != nil {
 				return Plan{}, fmt.Errorf("stage %s: if: %w", def.ID, err)

@@ -8,23 +8,25 @@ import (
 // StageSpec is one planned stage: what to do, decided once, never changed.
 type StageSpec struct {
 	// Key is unique within a run and the name of the Check Run: "build-and-test", "test (3.12, slim)", "deploy (production)".
-	Key               string            `json:"key"`
-	ID                string            `json:"id"`
-	Uses              string            `json:"uses"`
-	With              json.RawMessage   `json:"with,omitempty"`
-	Run               []string          `json:"run,omitempty"`
-	Needs             []Need            `json:"needs,omitempty"` // by Key
-	Matrix            MatrixLeg         `json:"matrix,omitempty"`
-	Environment       string            `json:"environment,omitempty"`
-	Image             string            `json:"image,omitempty"`
-	Env               map[string]string `json:"env,omitempty"`
-	Secrets           []string          `json:"secrets,omitempty"`
-	Cache             []CacheDefinition `json:"cache,omitempty"`
-	Artifacts         []string          `json:"artifacts,omitempty"`
-	Reports           Reports           `json:"reports,omitzero"`
-	Timeout           time.Duration     `json:"timeout"`
-	Retry             int               `json:"retry,omitempty"`
-	ContinueOnFailure bool              `json:"continue_on_failure,omitempty"`
+	Key         string            `json:"key"`
+	ID          string            `json:"id"`
+	Uses        string            `json:"uses"`
+	With        json.RawMessage   `json:"with,omitempty"`
+	Run         []string          `json:"run,omitempty"`
+	Needs       []Need            `json:"needs,omitempty"` // by Key
+	Matrix      MatrixLeg         `json:"matrix,omitempty"`
+	Environment string            `json:"environment,omitempty"`
+	Image       string            `json:"image,omitempty"`
+	Env         map[string]string `json:"env,omitempty"`
+	Secrets     []string          `json:"secrets,omitempty"`
+	Cache       []CacheDefinition `json:"cache,omitempty"`
+	Artifacts   []string          `json:"artifacts,omitempty"`
+	Reports     Reports           `json:"reports,omitzero"`
+	// Checkout is what its files are besides the commit's own.
+	Checkout          CheckoutDefinition `json:"checkout,omitzero"`
+	Timeout           time.Duration      `json:"timeout"`
+	Retry             int                `json:"retry,omitempty"`
+	ContinueOnFailure bool               `json:"continue_on_failure,omitempty"`
 	// Skip, where set, is why this stage will not run, known before anything started.
 	Skip string `json:"skip,omitempty"`
 	// Hold, where set, is why this stage waits for a person before it may start (Run.Released).

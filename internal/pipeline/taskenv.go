@@ -17,6 +17,11 @@ const (
 func newTask(run Run, s StageRun, source Source) Task {
 	t := run.Trigger
 	scope := t.Repository.FullName()
+	if source.Git != nil {
+		git := *source.Git
+		git.Submodules, git.LFS = s.Spec.Checkout.Submodules, s.Spec.Checkout.LFS
+		source.Git = &git
+	}
 	return Task{
 		ID:    taskID(s),
 		Stage: s.Spec, Trigger: t, RunNumber: run.Number, Attempt: s.Attempt, Source: source,

@@ -37,7 +37,7 @@ func TestReference(t *testing.T) {
 
 func settingsTypes() []reflect.Type {
 	types := []reflect.Type{
-		reflect.TypeFor[file](), reflect.TypeFor[triggers](), reflect.TypeFor[eventFilter](), reflect.TypeFor[stage](),
+		reflect.TypeFor[file](), reflect.TypeFor[checkout](), reflect.TypeFor[triggers](), reflect.TypeFor[eventFilter](), reflect.TypeFor[stage](),
 		reflect.TypeFor[cache](), reflect.TypeFor[reports](), reflect.TypeFor[environment](), reflect.TypeFor[cluster](),
 		reflect.TypeFor[eks](), reflect.TypeFor[aws](), reflect.TypeFor[approvals](), reflect.TypeFor[freeze](),
 		reflect.TypeFor[notify](), reflect.TypeFor[slack](), reflect.TypeFor[email](), reflect.TypeFor[Tool](),

@@ -7,6 +7,13 @@ type file struct {
 	Stages       entries[stage]       `json:"stages" doc:"The stages by their ids, which are the names of their checks." keys:"stage-id" rule:"some"`
 	Environments entries[environment] `json:"environments" doc:"Where the pipeline deploys to, and what guards it. Always read from the default branch." keys:"environment-name" rule:"null"`
 	Notify       notify               `json:"notify" doc:"Who is told of what."`
+	Checkout     checkout             `json:"checkout" doc:"What every stage's checkout holds besides the commit's own files."`
+}
+
+// checkout is what is fetched besides the commit.
+type checkout struct {
+	Submodules bool `json:"submodules" doc:"Whether submodules are checked out: those of the same server, and public ones over https."`
+	LFS        bool `json:"lfs" doc:"Whether files in Git LFS are fetched."`
 }
 
 // triggers is `on`.

@@ -42,6 +42,7 @@ func parse(name string, data []byte, organisation bool) (pipeline.Definition, er
 		On:           d.triggers(f.On),
 		Environments: d.environments(f.Environments, organisation),
 		Notify:       notifyDefinition(f.Notify),
+		Checkout:     pipeline.CheckoutDefinition{Submodules: f.Checkout.Submodules, LFS: f.Checkout.LFS},
 	}
 	switch {
 	case len(f.Stages) > maxStages:

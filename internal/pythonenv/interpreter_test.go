@@ -17,7 +17,7 @@ func TestWanted(t *testing.T) {
 		setting, want string
 		source        string
 	}{
-		"the setting wins":     {map[string]string{".python-version": "3.12"}, "3.11", "3.11", "`python` of the stage"},
+		"the setting wins":     {map[string]string{".python-version": "3.12"}, "3.11", "3.11", "the stage itself"},
 		".python-version":      {map[string]string{".python-version": "# ours\n3.12.1\n3.11\n", "pyproject.toml": "[project]\nrequires-python='>=3.9'"}, "", "3.12.1", ".python-version"},
 		"requires-python":      {map[string]string{"pyproject.toml": "[project]\nrequires-python = '>=3.9'"}, "", ">=3.9", "requires-python of pyproject.toml"},
 		"poetry":               {map[string]string{"pyproject.toml": "[tool.poetry.dependencies]\npython = '^3.10'"}, "", "^3.10", "tool.poetry.dependencies.python of pyproject.toml"},
@@ -101,17 +101,17 @@ func TestFindRunsWhatItReturns(t *testing.T) {
 	s := stagetest.New(t, stagetest.Options{})
 	broken := t.TempDir()
 	place(t, broken, "python3.13") // an empty file is no interpreter
-	any, err := ParseRequest(">=3.0", "the test")
+	anyPython, err := ParseRequest(">=3.0", "the test")
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := ThisMachine()
 	m.Path = broken + ":" + filepath.Dir(system) + ":" + m.Path
-	found, err := Find(t.Context(), s, m, any)
+	found, err := Find(t.Context(), s, m, anyPython)
 	if err != nil || filepath.Dir(found.Path) == broken || found.Version[0] != 3 {
 		t.Errorf("found %+v, %v", found, err)
 	}
-	_, err = Find(t.Context(), s, Machine{Path: broken}, any)
+	_, err = Find(t.Context(), s, Machine{Path: broken}, anyPython)
 	var failure *Failure
 	if !errors.As(err, &failure) || failure.Cause != "Python >=3.0 (asked for by the test) is not installed here; there is no Python at all." {
 		t.Errorf("error = %v", err)

@@ -18,7 +18,7 @@ const maxFile = 1 << 20
 // pyproject.toml (or Poetry's own key), else the default.
 func Wanted(root *os.Root, setting string) (Request, error) {
 	if setting != "" {
-		return ParseRequest(setting, "`python` of the stage")
+		return ParseRequest(setting, "the stage itself")
 	}
 	text, err := read(root, ".python-version")
 	if err != nil {

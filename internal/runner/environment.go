@@ -30,14 +30,14 @@ func MachineEnv(environ, pass []string) []string {
 	return env
 }
 
-// RunnerEnv is MachineEnv with what tells a runner, but not its commands, where the container engine is.
-func RunnerEnv(environ, pass []string) []string {
+// OwnEnv is MachineEnv with what tells a runner, but not its commands, where the container engine is.
+func OwnEnv(environ, pass []string) []string {
 	return MachineEnv(environ, append(slices.Clone(pass), sandbox.EngineVariables...))
 }
 
-// sealEnvironment forgets every variable that RunnerEnv does not pass: what stages and checkouts start inherits nothing.
+// sealEnvironment forgets every variable that OwnEnv does not pass: what stages and checkouts start inherits nothing.
 func sealEnvironment(options Options, home string) error {
-	env := RunnerEnv(os.Environ(), options.PassEnv)
+	env := OwnEnv(os.Environ(), options.PassEnv)
 	os.Clearenv()
 	for _, entry := range append(env, "HOME="+home) {
 		name, value, _ := strings.Cut(entry, "=")
@@ -53,7 +53,7 @@ func sealEnvironment(options Options, home string) error {
 func (s *session) environment(c Command, files commandFiles) ([]string, error) {
 	env := map[string]string{
 		"LANG": "C.UTF-8", "USER": "slipway", "LOGNAME": "slipway", "SHELL": "/bin/bash",
-		// Well-behaved clouds' clients do not look for the machine's own identity; docs/reference says what else guards it.
+		// Well-behaved clouds' clients do not look for the machine's own identity; docs/security.md says what else guards it.
 		"AWS_EC2_METADATA_DISABLED": "true",
 	}
 	add := func(entries []string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -62,9 +63,7 @@ def test_total():
     assert total([(2.5, 2), (1, 1)]) == 6
 `,
 	}
-	for name, text := range more {
-		files[name] = text
-	}
+	maps.Copy(files, more)
 	return files
 }
 
@@ -248,7 +247,7 @@ func TestWithoutPytest(t *testing.T) {
 
 func TestWithoutTheInterpreter(t *testing.T) {
 	verdict, s := run(t, world{settings: map[string]any{"python": "3.99"}, files: project(nil)})
-	if verdict.Title != "Python 3.99 is not installed here" || !strings.HasPrefix(verdict.Cause, "Python 3.99 (asked for by `python` of the stage) is not installed here; there is ") {
+	if verdict.Title != "Python 3.99 is not installed here" || !strings.HasPrefix(verdict.Cause, "Python 3.99 (asked for by the stage itself) is not installed here; there is ") {
 		t.Errorf("verdict = %+v\n%s", verdict, s.LogText())
 	}
 }
