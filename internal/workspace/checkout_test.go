@@ -121,8 +121,22 @@ func TestNextCommitMovesTheCleanTree(t *testing.T) {
 	if content(t, filepath.Join(dir, "changed.py")) != "2\n" || content(t, filepath.Join(dir, "same.py")) != "same\n" {
 		t.Error("content of another commit")
 	}
-	if after, err := os.Stat(filepath.Join(dir, "same.py")); err != nil || !os.SameFile(before, after) {
-		t.Errorf("a file that did not change was written again: %v", err)
+	// A file as old as the index (a tick of the clock) is written again once, since git cannot tell whether it changed.
+	for round := 0; ; round++ {
+		after, err := os.Stat(filepath.Join(dir, "same.py"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if os.SameFile(before, after) {
+			break
+		}
+		if round == 3 {
+			t.Fatal("a file that did not change is written again each time")
+		}
+		before = after
+		mustClose(t, c)
+		mustClose(t, mustCheckout(t, w, gitTask(o.dir, "refs/heads/main", first), ""))
+		c = mustCheckout(t, w, gitTask(o.dir, "refs/heads/main", second), "")
 	}
 	mustClose(t, c)
 
