@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -33,9 +34,7 @@ func (g *GitHub) answer(w http.ResponseWriter, r *http.Request, who identity, re
 	if err != nil {
 		rep = g.errorReply(r, err)
 	}
-	for key, values := range rep.header {
-		header[key] = values
-	}
+	maps.Copy(header, rep.header)
 	header.Set("X-Github-Media-Type", "github.v3; format=json")
 	header.Set("X-Github-Request-Id", strings.ToUpper(uuid.NewString()[:18]))
 	header.Set("X-Github-Api-Version-Selected", apiVersion)

@@ -78,8 +78,7 @@ func (c *call) decode(into any) error {
 		return nil
 	}
 	if err := json.Unmarshal(c.body, into); err != nil {
-		var wrongType *json.UnmarshalTypeError
-		if errors.As(err, &wrongType) {
+		if wrongType, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			return invalidRequest("For '" + "properties/" + wrongType.Field + "', " + wrongType.Value + " is not a " + wrongType.Type.String() + ".")
 		}
 		return badRequest("Problems parsing JSON")

@@ -9,7 +9,6 @@ type apiError struct {
 	status  int
 	message string
 	errors  []doc
-	texts   []string // errors as plain texts, as some of GitHub's answers have them
 	header  http.Header
 	docs    string
 }
@@ -22,11 +21,8 @@ func (e *apiError) body() doc {
 		docs = "https://docs.github.com/rest"
 	}
 	d := doc{"message": e.message, "documentation_url": docs, "status": http.StatusText(e.status)}
-	switch {
-	case e.errors != nil:
+	if e.errors != nil {
 		d["errors"] = e.errors
-	case e.texts != nil:
-		d["errors"] = e.texts
 	}
 	return d
 }
@@ -52,9 +48,9 @@ func conflict(message string) *apiError {
 	return &apiError{status: http.StatusConflict, message: message}
 }
 
-// invalid is 422 with texts, the form of GitHub's newer, schema-checked endpoints.
-func invalid(message string, texts ...string) *apiError {
-	return &apiError{status: http.StatusUnprocessableEntity, message: message, texts: texts}
+// invalid is 422 without fields, the form of GitHub's newer, schema-checked endpoints.
+func invalid(message string) *apiError {
+	return &apiError{status: http.StatusUnprocessableEntity, message: message}
 }
 
 // invalidRequest is the answer of the Checks API to a body that breaks its schema.

@@ -56,7 +56,7 @@ func (g *GitHub) addApp(o AppOptions) (*app, error) {
 
 // firstKey is the key of the App that exists from the start, one for a whole process: making one takes longer than most
 // tests.
-var firstKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+var firstKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) }) //nolint:gochecknoglobals // a constant that takes a moment to make
 
 // registerApp registers an App with that key. g.mu is held.
 func (g *GitHub) registerApp(o AppOptions, key *rsa.PrivateKey) (*app, error) {

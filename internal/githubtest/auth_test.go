@@ -104,7 +104,7 @@ func TestNarrowTokens(t *testing.T) {
 	w := newWorld(t)
 	head := w.gh.Head(shop, "main")
 	narrow := w.with(w.token(&github.InstallationTokenOptions{
-		Repositories: []string{"shop"}, Permissions: &github.InstallationPermissions{Contents: github.String("read")},
+		Repositories: []string{"shop"}, Permissions: &github.InstallationPermissions{Contents: new("read")},
 	}))
 	if _, _, err := narrow.Repositories.GetCommit(w.ctx(), "acme", "shop", head, nil); err != nil {
 		t.Errorf("contents: %v", err)
@@ -115,7 +115,7 @@ func TestNarrowTokens(t *testing.T) {
 		t.Errorf("a check without the permission: %v, %v", err, resp.Header)
 	}
 	if _, _, err := w.app.Apps.CreateInstallationToken(w.ctx(), w.inst, &github.InstallationTokenOptions{
-		Permissions: &github.InstallationPermissions{Contents: github.String("write")},
+		Permissions: &github.InstallationPermissions{Contents: new("write")},
 	}); status(err) != 422 {
 		t.Errorf("more than was granted: %v", err)
 	}
@@ -199,7 +199,7 @@ func TestContentLimit(t *testing.T) {
 	pull, err := w.gh.As("alice").OpenPullRequest(w.ctx(), shop, githubtest.NewPullRequest{Title: "t", Head: "topic"})
 	w.must(err)
 	for n := range 3 {
-		_, resp, err := w.bot.Issues.CreateComment(w.ctx(), "acme", "shop", pull.Number, &github.IssueComment{Body: github.String("x")})
+		_, resp, err := w.bot.Issues.CreateComment(w.ctx(), "acme", "shop", pull.Number, &github.IssueComment{Body: new("x")})
 		if (n < 2) != (err == nil) || (n == 2 && resp.StatusCode != 429) {
 			t.Errorf("comment %d: %v", n, err)
 		}

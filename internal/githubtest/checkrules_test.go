@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -23,9 +24,7 @@ func TestCheckRunRules(t *testing.T) {
 	note := map[string]any{"path": "a", "start_line": 1, "end_line": 1, "annotation_level": "notice", "message": "m"}
 	with := func(key string, value any) map[string]any {
 		out := map[string]any{}
-		for k, v := range note {
-			out[k] = v
-		}
+		maps.Copy(out, note)
 		out[key] = value
 		return out
 	}
@@ -80,9 +79,7 @@ func TestCheckRunRules(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := map[string]any{"name": "check", "head_sha": head}
-			for k, v := range tc.body {
-				body[k] = v
-			}
+			maps.Copy(body, tc.body)
 			code, answer := w.post("repos/"+shop+"/check-runs", token, body)
 			if code != tc.want || !strings.Contains(answer, tc.text) {
 				t.Errorf("%d %s, want %d %s", code, answer, tc.want, tc.text)
@@ -114,10 +111,10 @@ func TestAnnotationsAppendAndConclusionCompletes(t *testing.T) {
 	w.must(err)
 	for range 2 {
 		_, _, err = w.bot.Checks.UpdateCheckRun(w.ctx(), "acme", "shop", run.GetID(), github.UpdateCheckRunOptions{
-			Name: "x", Conclusion: github.String("neutral"), Output: &github.CheckRunOutput{
-				Title: github.String("t"), Summary: github.String("s"), Annotations: []*github.CheckRunAnnotation{{
-					Path: github.String("a"), StartLine: github.Int(1), EndLine: github.Int(2),
-					AnnotationLevel: github.String("notice"), Message: github.String("m"),
+			Name: "x", Conclusion: new("neutral"), Output: &github.CheckRunOutput{
+				Title: new("t"), Summary: new("s"), Annotations: []*github.CheckRunAnnotation{{
+					Path: new("a"), StartLine: new(1), EndLine: new(2),
+					AnnotationLevel: new("notice"), Message: new("m"),
 				}},
 			},
 		})

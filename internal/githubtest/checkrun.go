@@ -2,6 +2,7 @@ package githubtest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -145,9 +146,7 @@ func (g *GitHub) checkRunEvent(r *checkRun, action string, sender *account, more
 	}
 	run["actions"] = actions
 	payload := doc{"check_run": run}
-	for key, value := range more {
-		payload[key] = value
-	}
+	maps.Copy(payload, more)
 	if action == "rerequested" || action == "requested_action" {
 		for _, inst := range g.installationsFor(r.repo) {
 			if inst.app == r.app() && inst.wants("check_run") {

@@ -21,12 +21,12 @@ const (
 )
 
 var (
-	ownStatuses      = []string{"queued", "in_progress", "completed"}
-	reservedStatuses = []string{"waiting", "requested", "pending"}
-	conclusions      = []string{
+	ownStatuses      = []string{"queued", "in_progress", "completed"} //nolint:gochecknoglobals // a constant table; Go has no constant slices
+	reservedStatuses = []string{"waiting", "requested", "pending"}    //nolint:gochecknoglobals // a constant table; Go has no constant slices
+	conclusions      = []string{                                      //nolint:gochecknoglobals // a constant table; Go has no constant slices
 		"success", "failure", "neutral", "cancelled", "skipped", "timed_out", "action_required",
 	}
-	annotationLevels = []string{"notice", "warning", "failure"}
+	annotationLevels = []string{"notice", "warning", "failure"} //nolint:gochecknoglobals // a constant table; Go has no constant slices
 )
 
 // checkRunRequest is the body of create and update. Pointers tell what was sent.

@@ -48,7 +48,7 @@ func (g *GitHub) CheckSuites(fullName, sha string) []CheckSuite {
 }
 
 // priorities orders conclusions: a suite concludes with the highest of its runs.
-var priorities = []string{
+var priorities = []string{ //nolint:gochecknoglobals // a constant table; Go has no constant slices
 	"skipped", "neutral", "success", "cancelled", "stale", "timed_out", "failure", "startup_failure", "action_required",
 }
 

@@ -2,6 +2,7 @@ package githubtest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -118,9 +119,7 @@ func (r *repository) comment(id int64) *issueComment {
 
 func (g *GitHub) commentEvent(c *issueComment, action string, sender *account, more doc) {
 	payload := doc{"issue": g.issueDoc(c.pull), "comment": g.commentDoc(c)}
-	for key, value := range more {
-		payload[key] = value
-	}
+	maps.Copy(payload, more)
 	g.tell(c.pull.repo, sender, "issue_comment", action, payload)
 }
 

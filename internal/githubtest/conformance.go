@@ -32,7 +32,7 @@ type description struct {
 }
 
 // loadDescription parses the description once: it never changes, and every test makes a GitHub of its own.
-var loadDescription = sync.OnceValues(func() (*description, error) {
+var loadDescription = sync.OnceValues(func() (*description, error) { //nolint:gochecknoglobals // a constant that takes a moment to make
 	data, err := openapi.JSON()
 	if err != nil {
 		return nil, err
@@ -184,8 +184,7 @@ const maxProblemLength = 1200
 // brief is what is wrong, without the whole schema.
 func brief(err error) string {
 	var parts []string
-	var multi openapi3.MultiError
-	if errors.As(err, &multi) {
+	if multi, ok := errors.AsType[openapi3.MultiError](err); ok {
 		for _, e := range multi {
 			parts = append(parts, briefOne(e))
 		}
@@ -200,8 +199,7 @@ func brief(err error) string {
 }
 
 func briefOne(err error) string {
-	var field *openapi3.SchemaError
-	if errors.As(err, &field) {
+	if field, ok := errors.AsType[*openapi3.SchemaError](err); ok {
 		text := "/" + strings.Join(field.JSONPointer(), "/") + ": " + field.Reason
 		if field.Origin != nil { // the cause inside one of several schemas
 			text += " (" + brief(field.Origin) + ")"

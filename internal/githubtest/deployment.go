@@ -9,20 +9,19 @@ import (
 
 // deployment is a deployment of a commit to an environment.
 type deployment struct {
-	id            int64
-	repo          *repository
-	sha, ref      string
-	task          string
-	environment   string
-	description   string
-	payload       json.RawMessage
-	transient     bool
-	production    bool
-	creator       *account
-	app           *app
-	createdAt     time.Time
-	statuses      []*deploymentStatus
-	environmentID int64
+	id          int64
+	repo        *repository
+	sha, ref    string
+	task        string
+	environment string
+	description string
+	payload     json.RawMessage
+	transient   bool
+	production  bool
+	creator     *account
+	app         *app
+	createdAt   time.Time
+	statuses    []*deploymentStatus
 }
 
 type deploymentStatus struct {
@@ -183,6 +182,6 @@ func (g *GitHub) environmentDoc(r *repository, e *environment) doc {
 	}
 }
 
-var deploymentStates = []string{"error", "failure", "inactive", "in_progress", "queued", "pending", "success"}
+var deploymentStates = []string{"error", "failure", "inactive", "in_progress", "queued", "pending", "success"} //nolint:gochecknoglobals // a constant table; Go has no constant slices
 
 func knownState(state string) bool { return slices.Contains(deploymentStates, state) }

@@ -119,7 +119,7 @@ func TestCommentEvents(t *testing.T) {
 	}
 	w.must(w.gh.As("bob").DeleteComment(shop, id))
 	w.hook.wait(t, "issue_comment.deleted", 0)
-	comment, _, err := w.bot.Issues.CreateComment(w.ctx(), "acme", "shop", pull.Number, &github.IssueComment{Body: github.String("hello")})
+	comment, _, err := w.bot.Issues.CreateComment(w.ctx(), "acme", "shop", pull.Number, &github.IssueComment{Body: new("hello")})
 	w.must(err)
 	own := w.hook.wait(t, "issue_comment.created", 1)
 	if c, _ := own.payload["comment"].(map[string]any); c["performed_via_github_app"] == nil {

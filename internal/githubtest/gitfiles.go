@@ -22,7 +22,7 @@ const (
 	maxPatchBytes = 512 << 10
 )
 
-var fileStatus = map[byte]string{'A': "added", 'D': "removed", 'M': "modified", 'R': "renamed", 'C': "copied", 'T': "changed"}
+var fileStatus = map[byte]string{'A': "added", 'D': "removed", 'M': "modified", 'R': "renamed", 'C': "copied", 'T': "changed"} //nolint:gochecknoglobals // a constant table; Go has no constant maps
 
 // diff compares two trees or commits, with renames and patches.
 func (s *gitStore) diff(ctx context.Context, from, to string) ([]changedFile, error) {

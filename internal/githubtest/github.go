@@ -59,7 +59,7 @@ func New(opts Options) (*GitHub, error) {
 	if err != nil {
 		return nil, fmt.Errorf("resolve %s: %w", opts.Dir, err)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("make the folder of the repositories: %w", err)
 	}
 	if err := checkGit(); err != nil {
@@ -114,7 +114,7 @@ func listenLoopback(addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("address %q of the GitHub stand-in is not a loopback address: "+
 			"its pages let anybody act as anybody, use 127.0.0.1", addr)
 	}
-	listener, err := net.Listen("tcp", addr)
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen for the GitHub stand-in: %w", err)
 	}

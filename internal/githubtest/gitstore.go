@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -28,7 +29,7 @@ func checkGit() error {
 }
 
 // gitSettings make a bare repository behave as one of GitHub's does.
-var gitSettings = []string{
+var gitSettings = []string{ //nolint:gochecknoglobals // a constant table; Go has no constant slices
 	"http.receivepack=true",
 	"uploadpack.allowFilter=true",
 	"uploadpack.allowAnySHA1InWant=true", // GitHub serves every commit it has by its hash
@@ -43,12 +44,12 @@ func newGitStore(ctx context.Context, dir, defaultBranch string) (*gitStore, err
 	if _, err := os.Stat(dir); err == nil {
 		return nil, fmt.Errorf("%s already exists: give the GitHub stand-in an empty folder", dir)
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o750); err != nil {
 		return nil, fmt.Errorf("make the folder of a repository: %w", err)
 	}
 	s := &gitStore{dir: dir}
 	s.objects.dir = dir
-	init := exec.CommandContext(ctx, "git", "init", "--quiet", "--bare", "--template=", "--initial-branch="+defaultBranch, dir)
+	init := exec.CommandContext(ctx, "git", "init", "--quiet", "--bare", "--template=", "--initial-branch="+defaultBranch, dir) //nolint:gosec // an argument list without a shell, and the names are the test's
 	init.Env = gitEnv()
 	if out, err := init.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("git init %s: %w: %s", dir, err, out)
@@ -59,7 +60,7 @@ func newGitStore(ctx context.Context, dir, defaultBranch string) (*gitStore, err
 		section, name, _ := strings.Cut(key, ".")
 		fmt.Fprintf(&config, "[%s]\n\t%s = %s\n", section, name, value)
 	}
-	file, err := os.OpenFile(filepath.Join(dir, "config"), os.O_APPEND|os.O_WRONLY, 0)
+	file, err := os.OpenFile(filepath.Join(dir, "config"), os.O_APPEND|os.O_WRONLY, 0) //nolint:gosec // a file of the stand-in's own repository
 	if err != nil {
 		return nil, fmt.Errorf("configure %s: %w", dir, err)
 	}
@@ -85,7 +86,7 @@ type gitRun struct {
 }
 
 func (s *gitStore) run(ctx context.Context, r gitRun) (string, error) {
-	cmd := exec.CommandContext(ctx, "git", append([]string{"--git-dir=" + s.dir}, r.args...)...)
+	cmd := exec.CommandContext(ctx, "git", append([]string{"--git-dir=" + s.dir}, r.args...)...) //nolint:gosec // an argument list without a shell, and the folder is the stand-in's own
 	cmd.Env = gitEnv(r.env...)
 	cmd.Dir = s.dir
 	if r.dir != "" {
@@ -159,10 +160,8 @@ func (s *gitStore) missing(ctx context.Context, tip string, others ...string) ([
 func (s *gitStore) linear(tip string, others []string) ([]string, bool) {
 	var chain []string
 	for sha := tip; len(chain) < 20; {
-		for _, other := range others {
-			if sha == other {
-				return reversed(chain), true
-			}
+		if slices.Contains(others, sha) {
+			return reversed(chain), true
 		}
 		commit, err := s.commit(sha)
 		if err != nil || len(commit.parents) != 1 {

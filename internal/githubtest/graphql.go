@@ -10,7 +10,7 @@ import (
 )
 
 // classifiers are the reasons a comment can be hidden for.
-var classifiers = []string{"SPAM", "ABUSE", "OFF_TOPIC", "OUTDATED", "DUPLICATE", "RESOLVED"}
+var classifiers = []string{"SPAM", "ABUSE", "OFF_TOPIC", "OUTDATED", "DUPLICATE", "RESOLVED"} //nolint:gochecknoglobals // a constant table; Go has no constant slices
 
 type graphqlRequest struct {
 	Query     string                     `json:"query"`

@@ -11,6 +11,7 @@ import (
 	"hash"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -49,7 +50,7 @@ const (
 )
 
 // eventPermissions are what an App must have to be told of an event.
-var eventPermissions = map[string]string{
+var eventPermissions = map[string]string{ //nolint:gochecknoglobals // a constant table; Go has no constant maps
 	"push": "contents=read", "create": "contents=read", "delete": "contents=read", "pull_request": "pull_requests=read",
 	"pull_request_review": "pull_requests=read", "issue_comment": "issues=read", "check_run": "checks=read",
 	"check_suite": "checks=read", "deployment": "deployments=read", "deployment_status": "deployments=read",
@@ -64,12 +65,7 @@ func (i *installation) wants(event string) bool {
 	if (event == "check_run" || event == "check_suite") && grants(i.permissions, "checks=write") {
 		return true
 	}
-	for _, e := range i.app.events {
-		if e == event {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(i.app.events, event)
 }
 
 // tell sends an event of a repository to every installation that wants it. g.mu is held.
@@ -124,12 +120,15 @@ func (g *GitHub) deliverFrom(a *app, inst *installation, r *repository, event, a
 // enqueue completes a delivery and queues it. g.mu is held.
 func (g *GitHub) enqueue(d *delivery) {
 	d.id, d.at, d.url, d.secret = g.id(), g.clock.Now().UTC(), d.app.webhookURL, d.app.webhookSecret
-	log := d.app.deliveries
-	for len(log) > 0 && log[0].done && (d.at.Sub(log[0].at) > deliveryRetention || d.app.loggedBytes > maxLoggedBytes) {
-		d.app.loggedBytes -= len(log[0].payload)
-		log = log[1:]
+	old := 0
+	for _, past := range d.app.deliveries {
+		if !past.done || (d.at.Sub(past.at) <= deliveryRetention && d.app.loggedBytes <= maxLoggedBytes) {
+			break
+		}
+		d.app.loggedBytes -= len(past.payload)
+		old++
 	}
-	d.app.deliveries = append(log, d)
+	d.app.deliveries = append(d.app.deliveries[old:], d)
 	d.app.loggedBytes += len(d.payload)
 	g.undelivered++
 	g.hooks.push(d)

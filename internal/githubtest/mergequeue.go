@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 )
 
 // mergeGroup is a pull request waiting in the merge queue: its merge with the base branch, on a branch of its own.
@@ -100,8 +101,6 @@ func (g *GitHub) mergeGroupEvent(m *mergeGroup, action string, more doc) {
 		"head_sha": m.head.sha, "head_ref": m.ref, "base_sha": m.baseSHA, "base_ref": "refs/heads/" + m.pull.baseBranch,
 		"head_commit": g.headCommitDoc(m.head),
 	}}
-	for key, value := range more {
-		payload[key] = value
-	}
+	maps.Copy(payload, more)
 	g.tell(m.pull.repo, m.enqueuer, "merge_group", action, payload)
 }

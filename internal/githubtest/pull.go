@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -246,9 +247,7 @@ func (g *GitHub) followPull(ctx context.Context, from *repository, by *account, 
 // pullEvent tells of a pull request. g.mu is held.
 func (g *GitHub) pullEvent(p *pullRequest, action string, sender *account, more doc) {
 	payload := doc{"number": p.number, "pull_request": g.pullDoc(p)}
-	for key, value := range more {
-		payload[key] = value
-	}
+	maps.Copy(payload, more)
 	g.tell(p.repo, sender, "pull_request", action, payload)
 }
 

@@ -54,12 +54,12 @@ func TestPushBecomesACheckRun(t *testing.T) {
 	}
 
 	run, _, err := w.bot.Checks.CreateCheckRun(w.ctx(), "acme", "shop", github.CreateCheckRunOptions{
-		Name: "build-and-test", HeadSHA: head, ExternalID: github.String("7"),
+		Name: "build-and-test", HeadSHA: head, ExternalID: new("7"),
 	})
 	w.must(err)
 	_, _, err = w.bot.Checks.UpdateCheckRun(w.ctx(), "acme", "shop", run.GetID(), github.UpdateCheckRunOptions{
-		Name: "build-and-test", Conclusion: github.String("success"),
-		Output: &github.CheckRunOutput{Title: github.String("ok"), Summary: github.String("fine")},
+		Name: "build-and-test", Conclusion: new("success"),
+		Output: &github.CheckRunOutput{Title: new("ok"), Summary: new("fine")},
 	})
 	w.must(err)
 	got, _ := w.gh.CheckRun(shop, head, "build-and-test")

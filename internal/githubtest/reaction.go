@@ -21,10 +21,10 @@ type Reaction struct {
 	Content string
 }
 
-var reactionContents = []string{"+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"}
+var reactionContents = []string{"+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"} //nolint:gochecknoglobals // a constant table; Go has no constant slices
 
 // Issues:write, and nothing else, lets an App react to comments.
-var reactionRoutes = []route{
+var reactionRoutes = []route{ //nolint:gochecknoglobals // a constant table; Go has no constant slices
 	{pattern: "GET /repos/{owner}/{repo}/issues/comments/{id}/reactions", rule: byToken, needs: "issues=read", handle: listReactions},
 	{pattern: "POST /repos/{owner}/{repo}/issues/comments/{id}/reactions", rule: byToken, needs: "issues=write", handle: createReaction},
 	{pattern: "DELETE /repos/{owner}/{repo}/issues/comments/{id}/reactions/{reaction}", rule: byToken, needs: "issues=write", handle: deleteReaction},

@@ -6,7 +6,7 @@ import (
 )
 
 // repositoryLinks are the templates of a repository's addresses below its API address.
-var repositoryLinks = map[string]string{
+var repositoryLinks = map[string]string{ //nolint:gochecknoglobals // a constant table; Go has no constant maps
 	"archive_url": "/{archive_format}{/ref}", "assignees_url": "/assignees{/user}", "blobs_url": "/git/blobs{/sha}",
 	"branches_url": "/branches{/branch}", "collaborators_url": "/collaborators{/collaborator}",
 	"comments_url": "/comments{/number}", "commits_url": "/commits{/sha}", "compare_url": "/compare/{base}...{head}",

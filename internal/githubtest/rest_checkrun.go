@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-var checkRunRoutes = []route{
+var checkRunRoutes = []route{ //nolint:gochecknoglobals // a constant table; Go has no constant slices
 	{pattern: "POST /repos/{owner}/{repo}/check-runs", rule: byToken, needs: "checks=write", handle: createCheckRun},
 	{pattern: "PATCH /repos/{owner}/{repo}/check-runs/{id}", rule: byToken, needs: "checks=write", handle: updateCheckRun},
 	{pattern: "GET /repos/{owner}/{repo}/check-runs/{id}", rule: byToken, needs: "checks=read", handle: getCheckRun},

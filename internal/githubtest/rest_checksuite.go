@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-var checkSuiteRoutes = []route{
+var checkSuiteRoutes = []route{ //nolint:gochecknoglobals // a constant table; Go has no constant slices
 	{pattern: "POST /repos/{owner}/{repo}/check-suites", rule: byToken, needs: "checks=write", handle: createCheckSuite},
 	{pattern: "GET /repos/{owner}/{repo}/check-suites/{id}", rule: byToken, needs: "checks=read", handle: getCheckSuite},
 	{pattern: "POST /repos/{owner}/{repo}/check-suites/{id}/rerequest", rule: byToken, needs: "checks=write", handle: rerequestCheckSuite},

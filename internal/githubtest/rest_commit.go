@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-var commitRoutes = []route{
+var commitRoutes = []route{ //nolint:gochecknoglobals // a constant table; Go has no constant slices
 	{pattern: "GET /repos/{owner}/{repo}/commits", rule: byToken, needs: "contents=read", handle: listCommits},
 	{pattern: "GET /repos/{owner}/{repo}/commits/{ref}", rule: byToken, needs: "contents=read", handle: getCommit},
 	{pattern: "GET /repos/{owner}/{repo}/commits/{ref}/pulls", rule: byToken, needs: "pull_requests=read", handle: listCommitPulls},

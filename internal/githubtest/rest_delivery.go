@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 )
 
-var deliveryRoutes = []route{
+var deliveryRoutes = []route{ //nolint:gochecknoglobals // a constant table; Go has no constant slices
 	{pattern: "GET /app/hook/config", rule: byApp, handle: getHookConfig},
 	{pattern: "GET /app/hook/deliveries", rule: byApp, handle: listDeliveries},
 	{pattern: "GET /app/hook/deliveries/{id}", rule: byApp, handle: getDelivery},
@@ -35,8 +36,7 @@ func listDeliveries(c *call) (reply, error) {
 	}
 	docs, header := []doc{}, http.Header{}
 	log := c.who.app.deliveries
-	for i := len(log) - 1; i >= 0; i-- {
-		d := log[i]
+	for _, d := range slices.Backward(log) {
 		if (before != 0 && d.id >= before) || !d.done || c.g.clock.Now().Sub(d.at) > deliveryRetention {
 			continue
 		}

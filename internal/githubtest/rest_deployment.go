@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-var deploymentRoutes = []route{
+var deploymentRoutes = []route{ //nolint:gochecknoglobals // a constant table; Go has no constant slices
 	{pattern: "GET /repos/{owner}/{repo}/deployments", rule: byToken, needs: "deployments=read", handle: listDeployments},
 	{pattern: "POST /repos/{owner}/{repo}/deployments", rule: byToken, needs: "deployments=write", handle: createDeployment},
 	{pattern: "GET /repos/{owner}/{repo}/deployments/{id}", rule: byToken, needs: "deployments=read", handle: getDeployment},

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-var gitRoutes = []route{
+var gitRoutes = []route{ //nolint:gochecknoglobals // a constant table; Go has no constant slices
 	{pattern: "GET /repos/{owner}/{repo}/git/ref/{ref...}", rule: byToken, needs: "contents=read", handle: getRef},
 	{pattern: "GET /repos/{owner}/{repo}/git/matching-refs/{ref...}", rule: byToken, needs: "contents=read", handle: matchingRefs},
 	{pattern: "GET /repos/{owner}/{repo}/git/commits/{sha}", rule: byToken, needs: "contents=read", handle: getGitCommit},

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-var repositoryRoutes = []route{
+var repositoryRoutes = []route{ //nolint:gochecknoglobals // a constant table; Go has no constant slices
 	{pattern: "GET /repos/{owner}/{repo}", rule: byToken, needs: "metadata=read", handle: getRepository},
 	{pattern: "GET /repos/{owner}/{repo}/branches", rule: byToken, needs: "contents=read", handle: listBranches},
 	{pattern: "GET /repos/{owner}/{repo}/branches/{branch}", rule: byToken, needs: "contents=read", handle: getBranch},

@@ -108,15 +108,15 @@ func (w *world) exerciseChecks(head string) {
 	w.t.Helper()
 	columns := 3
 	run, _, err := w.bot.Checks.CreateCheckRun(w.ctx(), "acme", "shop", github.CreateCheckRunOptions{
-		Name: "lint", HeadSHA: head, Status: github.String("in_progress"), DetailsURL: github.String("https://ci.example.com/1"),
-		Output: &github.CheckRunOutput{Title: github.String("t"), Summary: github.String("s"), Annotations: []*github.CheckRunAnnotation{{
-			Path: github.String("src/app.py"), StartLine: github.Int(1), EndLine: github.Int(1), StartColumn: &columns, EndColumn: &columns,
-			AnnotationLevel: github.String("warning"), Message: github.String("m"),
+		Name: "lint", HeadSHA: head, Status: new("in_progress"), DetailsURL: new("https://ci.example.com/1"),
+		Output: &github.CheckRunOutput{Title: new("t"), Summary: new("s"), Annotations: []*github.CheckRunAnnotation{{
+			Path: new("src/app.py"), StartLine: new(1), EndLine: new(1), StartColumn: &columns, EndColumn: &columns,
+			AnnotationLevel: new("warning"), Message: new("m"),
 		}}},
 	})
 	w.must(err)
 	_, _, err = w.bot.Checks.UpdateCheckRun(w.ctx(), "acme", "shop", run.GetID(), github.UpdateCheckRunOptions{
-		Name: "lint", Conclusion: github.String("failure"),
+		Name: "lint", Conclusion: new("failure"),
 		Actions: []*github.CheckRunAction{{Label: "Retry", Description: "Run it again", Identifier: "retry"}},
 	})
 	w.must(err)
@@ -126,7 +126,7 @@ func (w *world) exerciseChecks(head string) {
 	w.must(err)
 	appID := w.gh.App().ID
 	runs, _, err := w.bot.Checks.ListCheckRunsForRef(w.ctx(), "acme", "shop", head, &github.ListCheckRunsOptions{
-		CheckName: github.String("lint"), AppID: &appID, Filter: github.String("latest"),
+		CheckName: new("lint"), AppID: &appID, Filter: new("latest"),
 	})
 	w.must(err)
 	suites, _, err := w.bot.Checks.ListCheckSuitesForRef(w.ctx(), "acme", "shop", head, nil)
@@ -144,7 +144,7 @@ func (w *world) exerciseChecks(head string) {
 	_, err = w.bot.Checks.ReRequestCheckRun(w.ctx(), "acme", "shop", run.GetID())
 	w.must(err)
 	_, _, err = w.bot.Checks.SetCheckSuitePreferences(w.ctx(), "acme", "shop", github.CheckSuitePreferenceOptions{
-		AutoTriggerChecks: []*github.AutoTriggerCheck{{AppID: &appID, Setting: github.Bool(false)}},
+		AutoTriggerChecks: []*github.AutoTriggerCheck{{AppID: &appID, Setting: new(false)}},
 	})
 	w.must(err)
 	first, _, err := w.bot.Git.GetRef(w.ctx(), "acme", "shop", "heads/main")
@@ -152,7 +152,7 @@ func (w *world) exerciseChecks(head string) {
 	_, _, err = w.bot.Checks.CreateCheckSuite(w.ctx(), "acme", "shop", github.CreateCheckSuiteOptions{HeadSHA: first.GetObject().GetSHA()})
 	w.must(err)
 	_, _, err = w.bot.Repositories.CreateStatus(w.ctx(), "acme", "shop", head, &github.RepoStatus{
-		State: github.String("success"), Context: github.String("ci"), Description: github.String("fine"),
+		State: new("success"), Context: new("ci"), Description: new("fine"),
 	})
 	w.must(err)
 	combined, _, err := w.bot.Repositories.GetCombinedStatus(w.ctx(), "acme", "shop", head, nil)
@@ -186,9 +186,9 @@ func (w *world) exercisePulls(head string, number int) {
 
 func (w *world) exerciseComments(number int) {
 	w.t.Helper()
-	comment, _, err := w.bot.Issues.CreateComment(w.ctx(), "acme", "shop", number, &github.IssueComment{Body: github.String("<!-- x --> hi")})
+	comment, _, err := w.bot.Issues.CreateComment(w.ctx(), "acme", "shop", number, &github.IssueComment{Body: new("<!-- x --> hi")})
 	w.must(err)
-	_, _, err = w.bot.Issues.EditComment(w.ctx(), "acme", "shop", comment.GetID(), &github.IssueComment{Body: github.String("edited")})
+	_, _, err = w.bot.Issues.EditComment(w.ctx(), "acme", "shop", comment.GetID(), &github.IssueComment{Body: new("edited")})
 	w.must(err)
 	got, _, err := w.bot.Issues.GetComment(w.ctx(), "acme", "shop", comment.GetID())
 	w.must(err)
@@ -259,7 +259,7 @@ func (w *world) exerciseDeployments(head string) {
 	w.t.Helper()
 	request := func(environment string) *github.DeploymentRequest {
 		return &github.DeploymentRequest{
-			Ref: &head, AutoMerge: github.Bool(false), RequiredContexts: &[]string{}, Environment: &environment,
+			Ref: &head, AutoMerge: new(false), RequiredContexts: &[]string{}, Environment: &environment,
 			Payload: map[string]any{"release": 7},
 		}
 	}
@@ -269,7 +269,7 @@ func (w *world) exerciseDeployments(head string) {
 	w.must(err)
 	for _, d := range []*github.Deployment{first, second} {
 		_, _, err = w.bot.Repositories.CreateDeploymentStatus(w.ctx(), "acme", "shop", d.GetID(), &github.DeploymentStatusRequest{
-			State: github.String("success"), LogURL: github.String("https://ci.example.com/1"), Description: github.String("up"),
+			State: new("success"), LogURL: new("https://ci.example.com/1"), Description: new("up"),
 		})
 		w.must(err)
 	}

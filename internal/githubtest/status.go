@@ -24,7 +24,7 @@ type Status struct {
 	TargetURL   string
 }
 
-var statusRoutes = []route{
+var statusRoutes = []route{ //nolint:gochecknoglobals // a constant table; Go has no constant slices
 	{pattern: "POST /repos/{owner}/{repo}/statuses/{sha}", rule: byToken, needs: "statuses=write", handle: createStatus},
 	{pattern: "GET /repos/{owner}/{repo}/commits/{ref}/statuses", rule: byToken, needs: "statuses=read", handle: listStatuses},
 	{pattern: "GET /repos/{owner}/{repo}/commits/{ref}/status", rule: byToken, needs: "statuses=read", handle: combinedStatus},
@@ -35,7 +35,7 @@ const (
 	maxContextName = 255
 )
 
-var statusStates = []string{"error", "failure", "pending", "success"}
+var statusStates = []string{"error", "failure", "pending", "success"} //nolint:gochecknoglobals // a constant table; Go has no constant slices
 
 // Statuses returns the newest status of each context on a commit.
 func (g *GitHub) Statuses(fullName, sha string) []Status {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 	"time"
@@ -70,8 +71,6 @@ func docOf(m map[string]string) doc {
 
 func cloneStrings(m map[string]string) map[string]string {
 	c := make(map[string]string, len(m)+1)
-	for k, v := range m {
-		c[k] = v
-	}
+	maps.Copy(c, m)
 	return c
 }

@@ -2,6 +2,7 @@ package githubtest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -97,16 +98,11 @@ func (t *token) has(r *repository) bool {
 	if t.all {
 		return true
 	}
-	for _, repo := range t.repos {
-		if repo == r {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(t.repos, r)
 }
 
 // levels orders what a permission allows.
-var levels = map[string]int{"read": 1, "write": 2, "admin": 3}
+var levels = map[string]int{"read": 1, "write": 2, "admin": 3} //nolint:gochecknoglobals // a constant table; Go has no constant maps
 
 // grants reports whether permissions satisfy a need like "checks=write".
 func grants(permissions map[string]string, need string) bool {

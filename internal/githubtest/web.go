@@ -163,7 +163,7 @@ func (s *site) avatar(w http.ResponseWriter, r *http.Request) {
 	}
 	letter := template.HTMLEscapeString(strings.ToUpper(string([]rune(login + "?")[:1])))
 	w.Header().Set("Content-Type", "image/svg+xml")
-	if _, err := fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 40"><rect width="40" height="40" rx="20" fill="hsl(%d 50%% 45%%)"/>`+
+	if _, err := fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 40"><rect width="40" height="40" rx="20" fill="hsl(%d 50%% 45%%)"/>`+ //nolint:gosec // the letter is escaped, the hue is a number
 		`<text x="20" y="27" font-family="sans-serif" font-size="20" fill="#fff" text-anchor="middle">%s</text></svg>`, hue, letter); err != nil {
 		s.g.log.Debug().Err(err).Msg("the reader went away")
 	}

@@ -110,7 +110,7 @@ type commentView struct {
 	Reactions             []struct{ User, Sign string }
 }
 
-var reactionSigns = map[string]string{
+var reactionSigns = map[string]string{ //nolint:gochecknoglobals // a constant table; Go has no constant maps
 	"+1": "👍", "-1": "👎", "laugh": "😄", "confused": "😕", "heart": "❤️", "hooray": "🎉", "rocket": "🚀", "eyes": "👀",
 }
 

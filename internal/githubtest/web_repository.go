@@ -208,7 +208,7 @@ func (s *site) raw(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if _, err := w.Write(content); err != nil {
+	if _, err := w.Write(content); err != nil { //nolint:gosec // served as plain text
 		s.g.log.Debug().Err(err).Msg("the reader went away")
 	}
 }

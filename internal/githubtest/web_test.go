@@ -79,13 +79,13 @@ func TestPeopleActOnThePages(t *testing.T) {
 	}
 	head := w.gh.Head(shop, "idea")
 	run, _, err := w.bot.Checks.CreateCheckRun(w.ctx(), "acme", "shop", github.CreateCheckRunOptions{
-		Name: "build", HeadSHA: head, Conclusion: github.String("failure"),
-		DetailsURL: github.String("javascript:alert(1)"),
+		Name: "build", HeadSHA: head, Conclusion: new("failure"),
+		DetailsURL: new("javascript:alert(1)"),
 		Output: &github.CheckRunOutput{
-			Title: github.String("2 tests failed"), Summary: github.String("| a | b |\n|---|---|\n| 1 | 2 |\n<img src=x onerror=alert(3)>"),
+			Title: new("2 tests failed"), Summary: new("| a | b |\n|---|---|\n| 1 | 2 |\n<img src=x onerror=alert(3)>"),
 			Annotations: []*github.CheckRunAnnotation{{
-				Path: github.String("src/app.py"), StartLine: github.Int(1), EndLine: github.Int(1),
-				AnnotationLevel: github.String("failure"), Message: github.String("<u>wrong</u>"),
+				Path: new("src/app.py"), StartLine: new(1), EndLine: new(1),
+				AnnotationLevel: new("failure"), Message: new("<u>wrong</u>"),
 			}},
 		},
 		Actions: []*github.CheckRunAction{{Label: "Retry", Description: "Again", Identifier: "retry"}},
