@@ -143,13 +143,13 @@ func realFolder(dir, name string, known map[string]bool) bool {
 	if name == "." {
 		return true
 	}
-	real, ok := known[name]
+	folder, ok := known[name]
 	if !ok {
 		info, err := os.Lstat(filepath.Join(dir, name))
-		real = err == nil && info.IsDir() && realFolder(dir, path.Dir(name), known)
-		known[name] = real
+		folder = err == nil && info.IsDir() && realFolder(dir, path.Dir(name), known)
+		known[name] = folder
 	}
-	return real
+	return folder
 }
 
 // insideRepository looks for a .git here or above, as git does.

@@ -3,7 +3,7 @@ package workspace_test
 import (
 	"encoding/base64"
 	"net/http"
-	"net/http/cgi" //nolint:gosec // a test server on the loopback interface
+	"net/http/cgi"
 	"net/http/httptest"
 	"os"
 	"os/exec"

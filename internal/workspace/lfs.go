@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -22,15 +23,15 @@ func (j *gitJob) prepareLargeFiles(s *slot) error {
 	config, secrets := credentials(j.source.origin(), j.token)
 	address := strings.TrimSuffix(strings.TrimSuffix(j.source.url.String(), "/"), ".git") + ".git/info/lfs"
 	s.secrets = secrets
-	s.filters = append(config,
-		setting{"filter.lfs.process", shellQuote(program) + " filter-process"},
-		setting{"filter.lfs.smudge", shellQuote(program) + " smudge -- %f"},
-		setting{"filter.lfs.required", "true"},
-		setting{"lfs.url", address},
-		setting{"lfs." + address + ".access", "basic"},
-		setting{"lfs.basictransfersonly", "true"},
-		setting{"lfs.activitytimeout", "60"},
-	)
+	s.filters = slices.Concat(config, []setting{
+		{"filter.lfs.process", shellQuote(program) + " filter-process"},
+		{"filter.lfs.smudge", shellQuote(program) + " smudge -- %f"},
+		{"filter.lfs.required", "true"},
+		{"lfs.url", address},
+		{"lfs." + address + ".access", "basic"},
+		{"lfs.basictransfersonly", "true"},
+		{"lfs.activitytimeout", "60"},
+	})
 	return nil
 }
 

@@ -27,8 +27,7 @@ func lock(ctx context.Context, path string) (*os.File, error) {
 	case <-ctx.Done():
 		// flock cannot be interrupted: whoever waits for it closes the file when it is granted.
 		go func() {
-			<-done
-			_ = f.Close() // nobody is left who could be told
+			_ = errors.Join(<-done, f.Close()) // nobody is left who could be told
 		}()
 		return nil, fmt.Errorf("wait for %s: %w", path, context.Cause(ctx))
 	}

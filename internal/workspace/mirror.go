@@ -102,18 +102,17 @@ func (m *mirror) create(ctx context.Context) error {
 // fetchAll asks for the reference first, which is what every server allows, and by name only for what did not come
 // with it: the branch may have moved on, or back.
 func (m *mirror) fetchAll(ctx context.Context) error {
-	var refErr error
 	if m.source.Ref != "" {
 		specs := []string{refspec(m.source.Ref, m.source.Ref)}
 		if m.source.BaseSHA != "" {
 			specs = append(specs, m.baseSpec())
 		}
-		refErr = m.fetch(ctx, specs...)
-		if refErr != nil && kindOf(refErr) != KindVanished {
-			return refErr
+		err := m.fetch(ctx, specs...)
+		if err != nil && kindOf(err) != KindVanished {
+			return err
 		}
-		if refErr != nil && len(specs) > 1 { // either may be what is missing
-			refErr = m.fetch(ctx, specs[0])
+		if err != nil && len(specs) > 1 { // either may be what is missing
+			_ = m.fetch(ctx, specs[0]) // what did not come is asked for by name, and that tells why
 		}
 	}
 	if !m.has(ctx, m.source.SHA) {

@@ -110,7 +110,7 @@ func acquireClean(dir string, fits func(at string) bool) (*slot, error) {
 			return nil, err
 		}
 	}
-	return nil, nil
+	return nil, nil //nolint:nilnil // that no slot is clean is an answer, as in trySlot
 }
 
 // trySlot returns nil where another process owns the slot.

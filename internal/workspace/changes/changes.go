@@ -52,7 +52,7 @@ func ChangedLines(ctx context.Context, dir, baseSHA string) (map[string][]Range,
 	if !exists(ctx, repository, head) {
 		return nil, fmt.Errorf("%w: the history of %s is not here", ErrUnknown, dir)
 	}
-	if _, err := gitOutput(ctx, repository, "merge-base", baseSHA, head); err == nil {
+	if err := git(ctx, repository, "merge-base", baseSHA, head).Run(); err == nil {
 		return diff(ctx, repository, baseSHA+"..."+head)
 	}
 	return diff(ctx, repository, baseSHA+".."+head) // histories without a common commit
@@ -107,13 +107,7 @@ func borrow(repository, dir string) error {
 }
 
 func exists(ctx context.Context, repository, sha string) bool {
-	_, err := gitOutput(ctx, repository, "cat-file", "-e", sha+"^{commit}")
-	return err == nil
-}
-
-func gitOutput(ctx context.Context, repository string, args ...string) (string, error) {
-	out, err := git(ctx, repository, args...).Output()
-	return strings.TrimSpace(string(out)), err
+	return git(ctx, repository, "cat-file", "-e", sha+"^{commit}").Run() == nil
 }
 
 func git(ctx context.Context, repository string, args ...string) *exec.Cmd {
