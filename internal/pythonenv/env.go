@@ -31,7 +31,7 @@ func (e Env) Bin(name string) string { return filepath.Join(e.Dir, "bin", name) 
 
 // Has reports whether the environment holds that program.
 func (e Env) Has(program string) bool {
-	info, err := os.Stat(e.Bin(program))
+	info, err := os.Stat(e.Bin(program)) //nolint:gosec // it is only asked whether the program is there
 	return err == nil && info.Mode().IsRegular()
 }
 
@@ -132,7 +132,7 @@ func (b Builder) shared(ctx context.Context, tool installer, i Interpreter, r Re
 const pointer = "current"
 
 func (b Builder) published(slot string, i Interpreter) (Env, bool) {
-	text, err := os.ReadFile(filepath.Join(slot, pointer))
+	text, err := os.ReadFile(filepath.Join(slot, pointer)) //nolint:gosec // in the cache's own folder, and what it says is checked below
 	name := string(text)
 	if _, bad := hex.DecodeString(name); err != nil || bad != nil || name == "" {
 		return Env{}, false

@@ -7,7 +7,7 @@ import (
 
 // Failure is a red build's reason: the repository asks for something that cannot be had. It is not our own trouble
 // unless Infrastructure is set.
-type Failure struct {
+type Failure struct { //nolint:errname // a verdict first, which travels as an error
 	Title, Cause   string
 	Infrastructure bool
 	Exit           runner.Exit

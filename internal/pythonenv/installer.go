@@ -45,8 +45,8 @@ func (b Builder) findUV() string {
 	for _, dir := range append(filepath.SplitList(b.Machine.Path), b.homeBins()...) {
 		path := filepath.Join(dir, "uv")
 		if info, err := os.Stat(path); filepath.IsAbs(path) && err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			if real, err := exec.LookPath(path); err == nil {
-				return real
+			if program, err := exec.LookPath(path); err == nil {
+				return program
 			}
 		}
 	}

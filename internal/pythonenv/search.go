@@ -84,16 +84,16 @@ func (m Machine) candidates() []candidate {
 			continue
 		}
 		for _, path := range matches {
-			real, err := filepath.EvalSymlinks(path)
-			if err != nil || seen[real] {
+			target, err := filepath.EvalSymlinks(path)
+			if err != nil || seen[target] {
 				continue
 			}
-			version, ok := versionOf(real)
-			if info, err := os.Stat(real); !ok || err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
+			version, ok := versionOf(target)
+			if info, err := os.Stat(target); !ok || err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
 				continue
 			}
-			seen[real] = true
-			found = append(found, candidate{real, version})
+			seen[target] = true
+			found = append(found, candidate{target, version})
 		}
 	}
 	slices.SortStableFunc(found, func(a, b candidate) int { return newestFirst(a.version, b.version) })
@@ -110,7 +110,7 @@ func versionOf(path string) (Version, bool) {
 	if err != nil {
 		return Version{}, false
 	}
-	for _, part := range strings.Split(filepath.Dir(path), string(filepath.Separator)) {
+	for part := range strings.SplitSeq(filepath.Dir(path), string(filepath.Separator)) {
 		if r := release.FindStringSubmatch(part); r != nil {
 			if full, _, err := parseVersion(r[1]); err == nil && full.Minor() == version.Minor() {
 				version = full
