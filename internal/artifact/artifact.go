@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"unicode"
@@ -59,10 +60,8 @@ func (s *Store) keep(stageRunID int64, artifact pipeline.Artifact) error {
 		return err
 	}
 	entry := pipeline.Artifact{Name: artifact.Name, Bytes: info.Size()}
-	for _, k := range known {
-		if k == entry {
-			return nil
-		}
+	if slices.Contains(known, entry) {
+		return nil
 	}
 	return appendIndex(dir, entry)
 }
@@ -157,7 +156,7 @@ func appendIndex(dir string, entry pipeline.Artifact) error {
 
 // readIndex returns the entries in the order they came, of a name the last.
 func readIndex(dir string) ([]pipeline.Artifact, error) {
-	content, err := os.ReadFile(filepath.Join(dir, indexName))
+	content, err := os.ReadFile(filepath.Join(dir, indexName)) //nolint:gosec // the index is our own, in the folder of the run
 	if isMissing(err) {
 		return nil, nil
 	}

@@ -84,7 +84,7 @@ func (c Coverage) sum(of func(FileCoverage) Ratio) Ratio {
 func ReadCobertura(r io.Reader, dir string, exists Exists) (Coverage, error) {
 	p := coberturaParser{files: map[string]*lines{}}
 	if err := (walker{start: p.start, end: p.end, text: p.chars}).walk(r); err != nil {
-		return Coverage{}, fmt.Errorf("Cobertura report: %w", err) //nolint:staticcheck // a name
+		return Coverage{}, fmt.Errorf("Cobertura report: %w", err) // Cobertura is a name
 	}
 	return p.coverage(dir, exists), nil
 }
@@ -116,7 +116,9 @@ func (l *lines) add(f FileCoverage) {
 		l.hits[n] = true
 	}
 	for _, n := range f.Uncovered {
-		l.hits[n] = l.hits[n]
+		if !l.hits[n] { // known from now on, and still uncovered
+			l.hits[n] = false
+		}
 	}
 	if f.Branches > 0 {
 		// Which lines they belong to is no longer known; the better of two readings counts.

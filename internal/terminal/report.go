@@ -49,7 +49,7 @@ func (t *Terminal) trouble(s pipeline.StageRun, width int) []string {
 		head += ": " + title
 	}
 	lines := []string{"", head}
-	for _, part := range strings.Split(display.Cause(s), "\n") {
+	for part := range strings.SplitSeq(display.Cause(s), "\n") {
 		lines = append(lines, fold(part, "  ", "  ", width)...)
 	}
 	if d := s.Result.Diagnosis; d != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew") //nolint:gochecknoglobals // the switch of the golden files
+var update = flag.Bool("update", false, "write the golden files anew") // the switch of the golden files
 
 func golden(t *testing.T, name, got string) {
 	t.Helper()
