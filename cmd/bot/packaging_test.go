@@ -199,6 +199,9 @@ func (w walker) walk() error {
 	if err != nil {
 		return err
 	}
+	if err := w.helped(ctx, pull.Number); err != nil {
+		return err
+	}
 	if err := alice.Rerequest(walkRepository, check.ID); err != nil {
 		return err
 	}
@@ -219,15 +222,44 @@ func (w walker) walk() error {
 	return err
 }
 
+// helped asks for the list of commands and waits for the reply and the sign that follows it.
+func (w walker) helped(ctx context.Context, pull int) error {
+	comment, err := w.github.As("alice").Comment(walkRepository, pull, "/help")
+	if err != nil {
+		return err
+	}
+	if err := w.told(ctx, "issue_comment"); err != nil {
+		return err
+	}
+	var refused error
+	err = w.github.Wait(ctx, func() bool {
+		refused = w.refused()
+		return refused != nil || slices.ContainsFunc(w.github.Reactions(walkRepository, comment), func(r githubtest.Reaction) bool {
+			return r.Content == "rocket"
+		})
+	})
+	if err == nil && refused == nil && len(w.github.Comments(walkRepository, pull)) != 2 {
+		err = errors.New("no reply to a comment")
+	}
+	return errors.Join(refused, err)
+}
+
+// told is an error when the bot was not sent an event.
+func (w walker) told(ctx context.Context, event string) error {
+	if err := w.github.WaitDelivered(ctx); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(w.github.Deliveries(), func(d githubtest.Delivery) bool { return d.Event == event }) {
+		return fmt.Errorf("the bot is not told of %s events", event)
+	}
+	return nil
+}
+
 // concluded waits for the end of a commit's checks, the summary being newer than the check of that ID. It gives up as
 // soon as the bot was not told of the event, or was refused a request.
 func (w walker) concluded(ctx context.Context, event, sha string, after int64) (githubtest.CheckRun, error) {
-	if err := w.github.WaitDelivered(ctx); err != nil {
+	if err := w.told(ctx, event); err != nil {
 		return githubtest.CheckRun{}, err
-	}
-	told := slices.ContainsFunc(w.github.Deliveries(), func(d githubtest.Delivery) bool { return d.Event == event })
-	if !told {
-		return githubtest.CheckRun{}, fmt.Errorf("the bot is not told of %s events", event)
 	}
 	var summary githubtest.CheckRun
 	var refused error
