@@ -109,7 +109,7 @@ func (p *packer) entry(name string, entry fs.DirEntry) error {
 // unpack brings a saved entry back. Everything goes through the checkout's root, so that a link in the archive cannot
 // lead a later file out of it.
 func unpack(ctx context.Context, file string, root *os.Root) (n int, err error) {
-	in, err := os.Open(file)
+	in, err := os.Open(file) //nolint:gosec // an entry of the cache, whose name is a hash
 	if err != nil {
 		return 0, err
 	}

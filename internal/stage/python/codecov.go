@@ -154,8 +154,7 @@ func (a *attempt) client() *http.Client {
 
 // withoutAddress takes the address out of an error: a signed one is a key.
 func withoutAddress(err error) error {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		return wrapped.Err
 	}
 	return err

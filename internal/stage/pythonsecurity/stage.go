@@ -69,8 +69,7 @@ func (st *Stage) Run(ctx context.Context, s runner.Session) (pipeline.Verdict, e
 		return pipeline.Verdict{}, fmt.Errorf("settings of stage %s: %w", s.Task().Stage.ID, err)
 	}
 	verdict, err := c.run(ctx)
-	var failure *pythonenv.Failure
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[*pythonenv.Failure](err); ok {
 		s.Log(failure.Cause)
 		return failure.Verdict(), nil
 	}

@@ -12,35 +12,35 @@ import (
 
 // Missing skips a test whose real component this machine lacks; where CI is set it fails instead, so that nothing goes
 // untested unnoticed.
-func Missing(t testing.TB, component string) {
-	t.Helper()
+func Missing(tb testing.TB, component string) {
+	tb.Helper()
 	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is missing, and CI must have it", component)
+		tb.Fatalf("%s is missing, and CI must have it", component)
 	}
-	t.Skipf("%s is missing on this machine", component)
+	tb.Skipf("%s is missing on this machine", component)
 }
 
 // Need skips the test unless the program is there, and returns its path.
-func Need(t testing.TB, program string) string {
-	t.Helper()
+func Need(tb testing.TB, program string) string {
+	tb.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
-		Missing(t, program)
+		Missing(tb, program)
 	}
 	return path
 }
 
 // NeedPackages skips the test unless Python's package index can be reached.
-func NeedPackages(t testing.TB) {
-	t.Helper()
+func NeedPackages(tb testing.TB) {
+	tb.Helper()
 	if os.Getenv("PIP_INDEX_URL") != "" || os.Getenv("HTTPS_PROXY") != "" || os.Getenv("https_proxy") != "" || os.Getenv("PIP_FIND_LINKS") != "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(tb.Context(), 5*time.Second)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", "pypi.org:443")
 	if err != nil {
-		Missing(t, "the Python package index")
+		Missing(tb, "the Python package index")
 		return
 	}
 	_ = conn.Close()

@@ -63,59 +63,59 @@ type Record struct {
 }
 
 // New makes a checkout and a session on it; both are gone after the test.
-func New(t testing.TB, o Options) *Session {
-	t.Helper()
-	s := &Session{task: o.Task, dir: folder(t), scratch: folder(t), cache: o.CacheRoot, secrets: o.Secrets, env: o.Env}
+func New(tb testing.TB, o Options) *Session {
+	tb.Helper()
+	s := &Session{task: o.Task, dir: folder(tb), scratch: folder(tb), cache: o.CacheRoot, secrets: o.Secrets, env: o.Env}
 	if s.cache == "" {
-		s.cache = folder(t)
+		s.cache = folder(tb)
 	}
 	s.Recorded.Outputs = map[string]string{}
 	s.Recorded.Artifacts = map[string][]byte{}
 	for name, text := range o.Files {
-		s.Write(t, name, text)
+		s.Write(tb, name, text)
 	}
 	root, err := os.OpenRoot(s.dir)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = root.Close() })
+	tb.Cleanup(func() { _ = root.Close() })
 	s.root = root
 	if err := os.Mkdir(filepath.Join(s.scratch, "home"), 0o700); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
 
 // folder is a temporary one by its real path: tools resolve links.
-func folder(t testing.TB) string {
-	t.Helper()
-	dir, err := filepath.EvalSymlinks(t.TempDir())
+func folder(tb testing.TB) string {
+	tb.Helper()
+	dir, err := filepath.EvalSymlinks(tb.TempDir())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return dir
 }
 
 // Write puts a file into the checkout.
-func (s *Session) Write(t testing.TB, name, text string) {
-	t.Helper()
+func (s *Session) Write(tb testing.TB, name, text string) {
+	tb.Helper()
 	file := filepath.Join(s.dir, filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		t.Fatal(err)
+	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+		tb.Fatal(err)
 	}
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		tb.Fatal(err)
 	}
 }
 
-// Log text, joined: for assertions.
+// LogText is the log, joined: for assertions.
 func (s *Session) LogText() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return strings.Join(s.Recorded.Lines, "\n")
 }
 
-// Section returns the recorded section of that title.
+// SectionTitled returns the recorded section of that title.
 func (s *Session) SectionTitled(title string) (pipeline.Section, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,7 +143,7 @@ func (s *Session) Scratch() string { return s.scratch }
 // CacheDir is kept between sessions of one CacheRoot.
 func (s *Session) CacheDir(name string) (string, error) {
 	dir := filepath.Join(s.cache, name)
-	return dir, os.MkdirAll(dir, 0o755)
+	return dir, os.MkdirAll(dir, 0o750)
 }
 
 // Secret returns a secret the test gave.
@@ -157,7 +157,7 @@ func (s *Session) Command(ctx context.Context, c runner.Command) (runner.Exit, e
 	if len(c.Args) == 0 {
 		return runner.Exit{}, errors.New("a command without arguments")
 	}
-	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
+	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...) //nolint:gosec // what the stage under test asks for
 	cmd.Env = s.environment(c)
 	cmd.Dir = filepath.Join(s.dir, c.Dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -286,7 +286,7 @@ func (s *Session) Artifact(name, path string) error {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(s.dir, path)
 	}
-	content, err := os.ReadFile(path)
+	content, err := os.ReadFile(path) //nolint:gosec // what the stage under test names
 	if err != nil {
 		return err
 	}

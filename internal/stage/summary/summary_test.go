@@ -78,9 +78,9 @@ func TestGolden(t *testing.T) {
 		r.Reason = "superseded by run #13"
 		return r, self
 	}
-	for name, make := range map[string]func() (pipeline.Run, pipeline.StageRun){"passed": passed, "failed": failed, "cancelled": cancelled} {
+	for name, given := range map[string]func() (pipeline.Run, pipeline.StageRun){"passed": passed, "failed": failed, "cancelled": cancelled} {
 		t.Run(name, func(t *testing.T) {
-			r, self := make()
+			r, self := given()
 			golden(t, name, Summarise(r, self, now))
 		})
 	}
