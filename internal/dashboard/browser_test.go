@@ -22,7 +22,7 @@ import (
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
-var pictures = flag.String("pictures", "", "folder to keep pictures of the pages in") //nolint:gochecknoglobals // a switch of the tests
+var pictures = flag.String("pictures", "", "folder to keep pictures of the pages in") // a switch of the tests
 
 // browser starts Chromium; without one the test is skipped on a developer's machine and fails in CI.
 func browser(t *testing.T) context.Context {

@@ -172,9 +172,8 @@ func TestNothingIsKeptForThoseWhoLeft(t *testing.T) {
 	})
 	web := httptest.NewServer(finished)
 	t.Cleanup(web.Close)
-	path := strings.SplitAfter(url, "//")[1]
-	path = path[strings.Index(path, "/"):]
-	messages, leave := listen(t, web.URL+"/x"+path+"?stage=100&after=0:0", "")
+	_, path, _ := strings.Cut(strings.SplitAfter(url, "//")[1], "/")
+	messages, leave := listen(t, web.URL+"/x/"+path+"?stage=100&after=0:0", "")
 	next(t, messages, "state")
 	leave()
 	<-left

@@ -127,9 +127,9 @@ func (s slot) height() float64 {
 // layered gives each vertex its column and each long line its lanes.
 func layered(needs [][]int) (columns [][]int, slots []slot) {
 	layer := layers(needs)
-	slots = make([]slot, len(needs))
+	slots = make([]slot, 0, len(needs))
 	for i := range needs {
-		slots[i] = slot{box: i, layer: layer[i]}
+		slots = append(slots, slot{box: i, layer: layer[i]})
 	}
 	connect := func(a, b int) {
 		slots[a].to = append(slots[a].to, b)

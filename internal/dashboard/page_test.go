@@ -13,7 +13,7 @@ import (
 	"github.com/slipwayhq/slipway/internal/display/displaytest"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew") //nolint:gochecknoglobals // the switch of the golden files
+var update = flag.Bool("update", false, "write the golden files anew") // the switch of the golden files
 
 func get(t *testing.T, handler http.Handler, path string) *httptest.ResponseRecorder {
 	t.Helper()
