@@ -164,8 +164,8 @@ func (o *output) Write(p []byte) (int, error) {
 
 func (o *output) close() {
 	// Neither fails: they end in the recorder, which keeps its own error.
-	_ = o.masked.Close() //nolint:errcheck // see above
-	_ = o.lines.Close()  //nolint:errcheck // see above
+	_ = o.masked.Close() // see above
+	_ = o.lines.Close()  // see above
 }
 
 // capture keeps the first MaxCapture bytes.

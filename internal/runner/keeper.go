@@ -96,7 +96,7 @@ func (k *keeper) copy(root *os.Root, name, inside string) (err error) {
 	if err != nil {
 		return err
 	}
-	to, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	to, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // a new file with a number for a name
 	if err != nil {
 		return err
 	}

@@ -180,7 +180,7 @@ func harden() error {
 func (j *job) close() {
 	for _, file := range []*os.File{j.events, j.lock} {
 		if file != nil {
-			_ = file.Close() //nolint:errcheck // every write was checked as it was made
+			_ = file.Close() // every write was checked as it was made
 		}
 	}
 }

@@ -56,7 +56,7 @@ type Deps struct {
 
 // Failure is an error that is the commit's or its configuration's fault, so that trying again changes nothing: the
 // verdict is a failure with this title and cause.
-type Failure struct {
+type Failure struct { //nolint:errname // a verdict first, which travels as an error
 	Title string
 	Cause string
 }

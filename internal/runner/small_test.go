@@ -53,7 +53,7 @@ func TestMachineEnvPassesNothingOfTheBot(t *testing.T) {
 	if got := MachineEnv(environ, []string{"PIP_INDEX_URL"}); !slices.Equal(got, []string{"PATH=/bin", "PIP_INDEX_URL=x", "HTTPS_PROXY=x"}) {
 		t.Errorf("commands: %q", got)
 	}
-	if got := RunnerEnv(environ, nil); !slices.Equal(got, []string{"PATH=/bin", "DOCKER_HOST=x", "HTTPS_PROXY=x"}) {
+	if got := OwnEnv(environ, nil); !slices.Equal(got, []string{"PATH=/bin", "DOCKER_HOST=x", "HTTPS_PROXY=x"}) {
 		t.Errorf("the runner: %q", got)
 	}
 }

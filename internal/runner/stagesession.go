@@ -165,8 +165,8 @@ func (s *session) logIn(step, text string) {
 	}
 	lines := process.NewLines(func(line string) { s.recorder.log(step, line) })
 	// Neither fails: both write to memory and to the recorder, which keeps its own error.
-	_, _ = lines.Write([]byte(s.recorder.redactor.String(text) + "\n")) //nolint:errcheck // see above
-	_ = lines.Close()                                                   //nolint:errcheck // see above
+	_, _ = lines.Write([]byte(s.recorder.redactor.String(text) + "\n")) // see above
+	_ = lines.Close()                                                   // see above
 }
 
 func (s *session) Progress(text string) {

@@ -1,9 +1,11 @@
+//nolint:thelper // these are tests that Run runs: a failure belongs to their own line
 package executortest
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -32,7 +34,7 @@ func manyLogLines(t *testing.T, h Harness) {
 }
 
 func masks(t *testing.T, h Harness) {
-	const secret, key, token = `pa"ss&wörd/1`, "first line of key\nsecond line of key\n", "ghs_0123456789abcdef"
+	const secret, key, token = `pa"ss&wörd/1`, "first line of key\nsecond line of key\n", "ghs_0123456789abcdef" //nolint:gosec // invented for the suite
 	secrets := pipeline.Secrets{Env: map[string]string{"PASSWORD": secret, "KEY": key}, GitToken: token}
 	tell := NewTask(t, "tell")
 	tell.Stage.Secrets = []string{"PASSWORD", "KEY"}
@@ -122,9 +124,7 @@ func collects(t *testing.T, h Harness) {
 		case event.Section != nil:
 			summary += event.Section.Markdown
 		}
-		for name, value := range event.Output {
-			outputs[name] = value
-		}
+		maps.Copy(outputs, event.Output)
 	}
 	if len(artifacts) != 2 || artifacts["out/one.txt"] != "one\n" || artifacts["out/deep/two.txt"] != "two\n" {
 		t.Errorf("artifacts %q\n%s", artifacts, record.Log())

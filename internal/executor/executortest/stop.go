@@ -1,3 +1,4 @@
+//nolint:thelper // these are tests that Run runs: a failure belongs to their own line
 package executortest
 
 import (

@@ -1,4 +1,6 @@
 // Package executortest is the suite that every executor passes: what pipeline.Executor promises, tried with real runners.
+//
+//nolint:thelper // these are tests that Run runs: a failure belongs to their own line
 package executortest
 
 import (

@@ -50,7 +50,7 @@ func benchmarkStage(b *testing.B, mode string, commands int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer e.Close() //nolint:errcheck // the end of the benchmark
+	defer e.Close() // the end of the benchmark
 	task := pipeline.Task{Stage: pipeline.StageSpec{Key: "true", Uses: "run"}, Source: pipeline.Source{Directory: b.TempDir()}}
 	for range commands {
 		task.Stage.Run = append(task.Stage.Run, "true")

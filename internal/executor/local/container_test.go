@@ -46,10 +46,7 @@ func startDocker(t *testing.T) (host string) {
 	if os.Getuid() != 0 || os.Getenv("SLIPWAY_E2E") != "1" {
 		missing("dockerd is started by root with SLIPWAY_E2E=1")
 	}
-	dir, err := os.MkdirTemp("", "slipway-docker-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := t.TempDir()
 	host = "unix://" + dir + "/docker.sock"
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
@@ -73,7 +70,7 @@ func startDocker(t *testing.T) (host string) {
 		if errors.Is(unmounted, syscall.EINVAL) || errors.Is(unmounted, syscall.ENOENT) {
 			unmounted = nil
 		}
-		if err := errors.Join(log.Close(), unmounted, os.RemoveAll(dir)); err != nil {
+		if err := errors.Join(log.Close(), unmounted); err != nil {
 			t.Error(err)
 		}
 	})
@@ -91,11 +88,11 @@ func awaitDocker(t *testing.T, dir string, ended chan error) {
 		if out, err := docker(t, "unix://"+dir+"/docker.sock", nil, "version"); err == nil {
 			return
 		} else if len(ended) > 0 {
-			said, _ := os.ReadFile(filepath.Join(dir, "log")) //nolint:errcheck // to tell why
+			said, _ := os.ReadFile(filepath.Join(dir, "log")) // to tell why
 			t.Fatalf("dockerd ended: %s: %s", out, said)
 		}
 	}
-	said, _ := os.ReadFile(filepath.Join(dir, "log")) //nolint:errcheck // to tell why
+	said, _ := os.ReadFile(filepath.Join(dir, "log")) // to tell why
 	t.Fatalf("dockerd does not answer: %s", said)
 }
 
@@ -185,8 +182,7 @@ func TestContainer(t *testing.T) {
 				}
 			}
 		})
-		var lost *pipeline.LostError
-		if !errors.As(err, &lost) {
+		if _, ok := errors.AsType[*pipeline.LostError](err); !ok {
 			t.Fatal(err)
 		}
 		noContainers(t, host)

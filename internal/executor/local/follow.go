@@ -23,7 +23,7 @@ func (e *Executor) Events(ctx context.Context, id string, yield func(pipeline.St
 	}
 	t.starting.Lock() // until the runner that is just starting has begun
 	p, err := t.process()
-	t.starting.Unlock() //nolint:staticcheck // an empty section: it only waits
+	t.starting.Unlock() // an empty section: it only waits
 	if err != nil {
 		return err
 	}

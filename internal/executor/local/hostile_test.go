@@ -39,7 +39,7 @@ func newBot(t *testing.T) bot {
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(file, []byte(content), 0o644); err != nil { //nolint:gosec // readable for all: only the sandbox stands between
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil { // readable for all: only the sandbox stands between
 			t.Fatal(err)
 		}
 	}
@@ -64,7 +64,7 @@ func passed(t *testing.T, record executortest.Record) {
 	}
 }
 
-func TestHostileReading(t *testing.T) {
+func TestHostileReading(t *testing.T) { //nolint:tparallel // the readings take turns: a sandbox each at once would starve the other tests
 	t.Parallel()
 	b := newBot(t)
 	home, err := os.UserHomeDir()
@@ -170,7 +170,7 @@ func TestIsolatedNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close() //nolint:errcheck // the test's own
+	defer listener.Close() // the test's own
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -242,11 +242,11 @@ func TestSecretsAreNeverOnDisk(t *testing.T) {
 			return
 		}
 		for _, args := range [][]string{{"grep", "-r", secret, b.data}, {"grep", "-l", "-a", secret + "-token", "/proc/[0-9]*/environ", "/proc/[0-9]*/cmdline"}} {
-			if out, err := exec.Command("bash", "-c", strings.Join(args, " ")+" 2>/dev/null").Output(); err == nil { //nolint:gosec // constant
+			if out, err := exec.Command("bash", "-c", strings.Join(args, " ")+" 2>/dev/null").Output(); err == nil {
 				t.Errorf("%s found:\n%s", args[0], out)
 			}
 		}
-		if out, err := exec.Command("bash", "-c", "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; done 2>/dev/null | grep -v grep | grep "+secret).Output(); err == nil { //nolint:gosec // constant
+		if out, err := exec.Command("bash", "-c", "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; done 2>/dev/null | grep -v grep | grep "+secret).Output(); err == nil {
 			t.Errorf("an argument list holds the secret: %s", out)
 		}
 		if err := b.executor.Cancel(t.Context(), task.ID, "seen enough"); err != nil {
@@ -320,7 +320,7 @@ func survive(t *testing.T, mode, script, end string) {
 	if err != nil && (end != "kill" || !errors.As(err, &lost)) {
 		t.Fatal(err)
 	}
-	defer alive.Close() //nolint:errcheck // opened for reading
+	defer alive.Close() // opened for reading
 	if err := alive.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func watchChild(cmd *exec.Cmd) *process {
 	}
 	go func() {
 		defer close(p.gone)
-		_ = cmd.Wait() //nolint:errcheck // told by ProcessState
+		_ = cmd.Wait() // told by ProcessState
 		p.status = cmd.ProcessState.String()
 	}()
 	return p

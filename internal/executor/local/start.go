@@ -94,15 +94,15 @@ func (e *Executor) launch(ctx context.Context, t *task, secrets pipeline.Secrets
 	}
 	go func() {
 		// A runner that died reads nothing; that is told by what it did not answer.
-		_, _ = secretsWrite.Write(content) //nolint:errcheck // see above
-		_ = secretsWrite.Close()           //nolint:errcheck // see above
+		_, _ = secretsWrite.Write(content) // see above
+		_ = secretsWrite.Close()           // see above
 	}()
 	return awaitReady(ctx, t, p, readyRead)
 }
 
 // awaitReady waits until the runner says that it has begun, or ends.
 func awaitReady(ctx context.Context, t *task, p *process, from *os.File) error {
-	stop := context.AfterFunc(ctx, func() { _ = from.Close() }) //nolint:errcheck // to end the read below
+	stop := context.AfterFunc(ctx, func() { _ = from.Close() }) // to end the read below
 	defer stop()
 	answer, err := io.ReadAll(from)
 	switch {
@@ -142,9 +142,9 @@ func (e *Executor) spawn(t *task, secrets, ready *os.File) (*process, error) {
 	}
 	defer log.Close() //nolint:errcheck // the runner has its own descriptor
 	args := append(append([]string{}, e.options.Command...), t.folder)
-	cmd := exec.Command(args[0], args[1:]...)
+	cmd := exec.Command(args[0], args[1:]...) //nolint:noctx,gosec // it outlives the caller's context; the command line comes from the options
 	cmd.Dir, cmd.Stdout, cmd.Stderr = t.folder, log, log
-	cmd.Env = runner.RunnerEnv(os.Environ(), e.options.Runner.PassEnv)
+	cmd.Env = runner.OwnEnv(os.Environ(), e.options.Runner.PassEnv)
 	cmd.ExtraFiles = []*os.File{secrets, ready}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

@@ -22,7 +22,7 @@ func TestAsOrdinaryUser(t *testing.T) {
 		t.Skip("setpriv is not installed")
 	}
 	const nobody = "65534"
-	dir, err := os.MkdirTemp("", "slipway-user-") // t.TempDir lies in a folder for root alone
+	dir, err := os.MkdirTemp("", "slipway-user-") //nolint:usetesting // t.TempDir lies in a folder for root alone
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,8 +52,8 @@ func copyProgram(t *testing.T, target string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer from.Close()                                                       //nolint:errcheck // opened for reading
-	to, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755) //nolint:gosec // a program
+	defer from.Close()                                                       // opened for reading
+	to, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755) // a program
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,9 +95,9 @@ func (r *Reaper) supervise(ctx context.Context, cmd *exec.Cmd, spec Spec) Result
 		stop(cmd.Process.Pid, spec, ended)
 	}()
 	// The exit status is in ProcessState; an error of Wait is about that status.
-	_ = cmd.Wait() //nolint:errcheck // see above: told by ProcessState
+	_ = cmd.Wait() // see above: told by ProcessState
 	// Descendants that share the group die with the command, whatever mode it ran in.
-	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) //nolint:errcheck // no such group: nobody was left
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // no such group: nobody was left
 	close(ended)
 	r.forget(cmd.Process.Pid)
 	result := resultOf(cmd.ProcessState)
@@ -109,14 +109,14 @@ func stop(pid int, spec Spec, ended <-chan struct{}) {
 	if spec.Interrupt != nil {
 		spec.Interrupt(pid)
 	} else {
-		_ = syscall.Kill(-pid, syscall.SIGINT) //nolint:errcheck // gone already: what was wanted
+		_ = syscall.Kill(-pid, syscall.SIGINT) // gone already: what was wanted
 	}
 	grace := time.NewTimer(spec.Grace)
 	defer grace.Stop()
 	select {
 	case <-ended:
 	case <-grace.C:
-		_ = syscall.Kill(-pid, syscall.SIGKILL) //nolint:errcheck // gone already: what was wanted
+		_ = syscall.Kill(-pid, syscall.SIGKILL) // gone already: what was wanted
 	}
 }
 
@@ -189,8 +189,8 @@ func (s *streams) begin(input []byte) {
 	if s.input != nil {
 		go func() {
 			// A command need not read what it is given: EPIPE is no trouble of ours.
-			_, _ = s.input.Write(input) //nolint:errcheck // see above
-			_ = s.input.Close()         //nolint:errcheck // the command sees the end either way
+			_, _ = s.input.Write(input) // see above
+			_ = s.input.Close()         // the command sees the end either way
 		}()
 	}
 }
@@ -205,12 +205,12 @@ func (s *streams) finish() error {
 	case <-done:
 	case <-late.C:
 		for _, r := range s.readers {
-			_ = r.from.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // pipes take deadlines
+			_ = r.from.SetReadDeadline(time.Unix(1, 0)) // pipes take deadlines
 		}
 		<-done
 	}
 	for _, r := range s.readers {
-		_ = r.from.Close() //nolint:errcheck // a pipe that was read to its end
+		_ = r.from.Close() // a pipe that was read to its end
 	}
 	close(s.errs)
 	for err := range s.errs {
@@ -224,16 +224,16 @@ func (s *streams) finish() error {
 func (s *streams) abandon() {
 	closeAll(s.child)
 	for _, r := range s.readers {
-		_ = r.from.Close() //nolint:errcheck // unused
+		_ = r.from.Close() // unused
 	}
 	if s.input != nil {
-		_ = s.input.Close() //nolint:errcheck // unused
+		_ = s.input.Close() // unused
 	}
 }
 
 func closeAll(files []*os.File) {
 	for _, f := range files {
-		_ = f.Close() //nolint:errcheck // our copy of what the command got
+		_ = f.Close() // our copy of what the command got
 	}
 }
 

@@ -100,7 +100,7 @@ func (r *Reaper) sweepOnce(spare func(pid int) bool) (int, error) {
 	}
 	// All get the signal before the first is waited for, so that they cannot replace each other.
 	for _, pid := range orphans {
-		_ = syscall.Kill(pid, syscall.SIGKILL) //nolint:errcheck // it is ours to reap, so the number is still its own
+		_ = syscall.Kill(pid, syscall.SIGKILL) // it is ours to reap, so the number is still its own
 	}
 	for _, pid := range orphans {
 		if err := reap(pid); err != nil {
@@ -131,7 +131,7 @@ func children() ([]int, error) {
 	}
 	var pids []int
 	for _, list := range lists {
-		text, err := os.ReadFile(list)
+		text, err := os.ReadFile(list) //nolint:gosec // a file of /proc
 		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
 			continue // the thread ended
 		}

@@ -211,7 +211,7 @@ func (s *status) interrupt(outer int) {
 	<-s.started
 	if s.child == 0 || syscall.Kill(-s.child, syscall.SIGINT) != nil {
 		// The command has not begun, or is gone: there is nobody to be polite to.
-		_ = syscall.Kill(-outer, syscall.SIGKILL) //nolint:errcheck // gone already: what was wanted
+		_ = syscall.Kill(-outer, syscall.SIGKILL) // gone already: what was wanted
 	}
 }
 

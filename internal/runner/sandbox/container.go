@@ -78,7 +78,7 @@ func engineEnv() []string {
 }
 
 func (c *Containers) ask(ctx context.Context, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, c.docker, args...)
+	cmd := exec.CommandContext(ctx, c.docker, args...) //nolint:gosec // an argument list without a shell
 	cmd.Env = c.env
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
@@ -195,7 +195,7 @@ func (c *Container) signal(name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), engineFor)
 	defer cancel()
 	// A container that is not there yet, or no more, needs no signal; the grace and the kill follow.
-	_, _ = c.containers.ask(ctx, "kill", "--signal", name, c.name) //nolint:errcheck // see above
+	_, _ = c.containers.ask(ctx, "kill", "--signal", name, c.name) // see above
 }
 
 // Remove ends the container and reports whether the kernel killed something in it for memory.
@@ -204,7 +204,7 @@ func (c *Container) Remove(ctx context.Context) (outOfMemory bool, err error) {
 	defer cancel()
 	killed, err := c.containers.ask(ctx, "inspect", "--format", "{{.State.OOMKilled}}", c.name)
 	if err != nil {
-		return false, nil //nolint:nilerr // it was never made
+		return false, nil // it was never made
 	}
 	if _, err := c.containers.ask(ctx, "rm", "--force", "--volumes", c.name); err != nil {
 		return false, fmt.Errorf("remove the container %s: %w", c.name, err)
@@ -216,7 +216,7 @@ func (c *Container) Remove(ctx context.Context) (outOfMemory bool, err error) {
 func RemoveContainers(ctx context.Context, task string) error {
 	docker, err := exec.LookPath("docker")
 	if err != nil {
-		return nil //nolint:nilerr // no engine was used
+		return nil // no engine was used
 	}
 	c := &Containers{docker: docker, env: engineEnv(), run: (*exec.Cmd).Run}
 	ctx, cancel := context.WithTimeout(ctx, engineFor)

@@ -99,7 +99,7 @@ func (s *settings) copyFile(part, source string) {
 	if err != nil || !info.Mode().IsRegular() || info.Mode()&0o004 == 0 {
 		return
 	}
-	if content, err := os.ReadFile(source); err == nil {
+	if content, err := os.ReadFile(source); err == nil { //nolint:gosec // a file of /etc that everybody may read, see above
 		s.files = append(s.files, textFile{part, string(content)})
 	}
 }

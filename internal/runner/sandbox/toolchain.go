@@ -64,7 +64,7 @@ func (p *prefixes) addProgram(file string) {
 
 // addBase follows a virtual environment to the interpreter it was made from.
 func (p *prefixes) addBase(config string) {
-	text, err := os.ReadFile(config)
+	text, err := os.ReadFile(config) //nolint:gosec // the pyvenv.cfg beside a program on the machine's PATH
 	if err != nil {
 		return // not a virtual environment
 	}

@@ -19,7 +19,7 @@ func tree(t *testing.T, root string, names []string, links map[string]string) {
 			if err := os.MkdirAll(path, 0o755); err != nil {
 				t.Fatal(err)
 			}
-		} else if err := os.WriteFile(path, []byte("home = "+filepath.Join(root, "base/bin")+"\n"), 0o755); err != nil { //nolint:gosec // a program
+		} else if err := os.WriteFile(path, []byte("home = "+filepath.Join(root, "base/bin")+"\n"), 0o755); err != nil { // a program
 			t.Fatal(err)
 		}
 	}
