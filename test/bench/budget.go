@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -64,7 +65,7 @@ func budget(ctx context.Context, binary string) (figures []figure, err error) {
 	all := time.Since(begun)
 	writes, refused := 0, 0
 	for _, r := range s.github.Requests() {
-		if strings.Contains(r.Path, "/check-runs") && r.Method != "GET" {
+		if strings.Contains(r.Path, "/check-runs") && r.Method != http.MethodGet {
 			writes++
 		}
 		if r.Status == 403 || r.Status == 429 {

@@ -119,15 +119,15 @@ func (s *site) byHand(ctx context.Context, round int, files githubtest.Files) (t
 	dir := filepath.Join(s.dir, fmt.Sprint("by-hand-", round))
 	for path, content := range files {
 		full := filepath.Join(dir, path)
-		if err := os.MkdirAll(filepath.Dir(full), 0o750); err != nil {
+		if err := os.MkdirAll(filepath.Dir(full), 0o750); err != nil { //nolint:gosec // in the benchmark's own temporary folder
 			return 0, err
 		}
-		if err := os.WriteFile(full, []byte(content), 0o600); err != nil {
+		if err := os.WriteFile(full, []byte(content), 0o600); err != nil { //nolint:gosec // in the benchmark's own temporary folder
 			return 0, err
 		}
 	}
 	out := filepath.Join(s.dir, fmt.Sprint("out-", round))
-	if err := os.Mkdir(out, 0o750); err != nil {
+	if err := os.Mkdir(out, 0o750); err != nil { //nolint:gosec // in the benchmark's own temporary folder
 		return 0, err
 	}
 	tests, err := s.environmentWith("pytest")
@@ -153,7 +153,7 @@ func (s *site) byHand(ctx context.Context, round int, files githubtest.Files) (t
 // environmentWith finds the virtual environment that has a tool among the bot's caches.
 func (s *site) environmentWith(tool string) (string, error) {
 	var found string
-	err := filepath.WalkDir(filepath.Join(s.dir, "data", "cache", "caches"), func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(filepath.Join(s.dir, "data", "cache", "caches"), func(path string, entry fs.DirEntry, err error) error { //nolint:gosec // in the benchmark's own temporary folder
 		if err == nil && !entry.IsDir() && entry.Name() == tool && filepath.Base(filepath.Dir(path)) == "bin" {
 			found = filepath.Dir(filepath.Dir(path))
 			return fs.SkipAll
