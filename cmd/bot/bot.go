@@ -114,7 +114,7 @@ func (b *bot) face(settings config.Config, definitions *pipelinefile.Loader, reg
 	}
 	base := basePath(settings.PublicURL)
 	pages, err := dashboard.New(dashboard.Deps{
-		Runs: b.db, Logs: b.artifacts, Artifacts: artifactFiles{b.artifacts}, Access: dashboard.LoopbackOnly{}, Stream: b.stream,
+		Runs: b.db, Logs: b.artifacts, Artifacts: artifactFiles{b.artifacts}, Access: dashboard.LoopbackOnly{Sandboxed: fromStage}, Stream: b.stream,
 		BasePath: base, Log: b.log,
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,6 +17,7 @@ import (
 	"github.com/slipwayhq/slipway/internal/artifact"
 	"github.com/slipwayhq/slipway/internal/checks"
 	"github.com/slipwayhq/slipway/internal/handlers"
+	"github.com/slipwayhq/slipway/internal/peer"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
@@ -96,4 +98,10 @@ func (f artifactFiles) Open(ctx context.Context, stageRunID int64, name string) 
 		return nil, 0, err
 	}
 	return file, size, nil
+}
+
+// fromStage reports whether a connection to the pages comes from the code of a repository.
+func fromStage(client, server netip.AddrPort) (bool, error) {
+	kind, err := peer.Of(client, server)
+	return kind == peer.Sandboxed, err
 }

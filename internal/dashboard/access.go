@@ -13,16 +13,43 @@ import (
 //
 // A connection from 127.0.0.1 is not enough: a reverse proxy or a tunnel on the same machine makes everybody look
 // local, so a request that was forwarded is refused. The Host must name this machine too: otherwise a web site could
-// point a name of its own at 127.0.0.1 and read the pages through a visitor's browser (DNS rebinding).
-type LoopbackOnly struct{}
+// point a name of its own at 127.0.0.1 and read the pages through a visitor's browser (DNS rebinding). And the code of a
+// repository, whose sandbox may share the host's network, is nobody who sits here.
+type LoopbackOnly struct {
+	// Sandboxed reports whether a loopback connection comes from a stage; nil: nobody asks. An error refuses.
+	Sandboxed func(client, server netip.AddrPort) (bool, error)
+}
 
 // Enter is Visible for a local request, SignInFirst otherwise.
-func (LoopbackOnly) Enter(r *http.Request) Decision {
-	if forwarded(r.Header) || !loopbackPeer(r.RemoteAddr) || !loopbackHost(r.Host) {
+func (a LoopbackOnly) Enter(r *http.Request) Decision {
+	if forwarded(r.Header) || !loopbackPeer(r.RemoteAddr) || !loopbackHost(r.Host) || a.stage(r) {
 		return SignInFirst
 	}
 	return Visible
 }
+
+// stage reports whether the request may come from a stage.
+func (a LoopbackOnly) stage(r *http.Request) bool {
+	if a.Sandboxed == nil {
+		return false
+	}
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return true
+	}
+	client, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return true
+	}
+	server, err := netip.ParseAddrPort(local.String())
+	if err != nil {
+		return true
+	}
+	sandboxed, err := a.Sandboxed(unmapped(client), unmapped(server))
+	return err != nil || sandboxed
+}
+
+func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
 
 // See is Enter: at this machine every repository may be seen.
 func (a LoopbackOnly) See(r *http.Request, _ pipeline.Repository) Decision { return a.Enter(r) }

@@ -164,3 +164,19 @@ func TestStageSeesNothingOfTheBot(t *testing.T) {
 		t.Errorf("%s\n%s", run.Title, run.Text)
 	}
 }
+
+// A stage that shares the host's network reaches the bot's port, but not the pages: they show every repository's logs.
+func TestStageCannotReadThePages(t *testing.T) {
+	s := newSite(t, shop("true\n"))
+	s.start()
+	sha := s.push("main", change(`
+		exec 3<>/dev/tcp/`+strings.Replace(s.addr, ":", "/", 1)+`
+		printf 'GET /acme/shop HTTP/1.1\r\nHost: `+s.addr+`\r\nConnection: close\r\n\r\n' >&3
+		answer=$(cat <&3)
+		case "$answer" in *"HTTP/1.1 200"*) echo LEAK pages;; *HTTP*) echo refused;; esac
+	`), "look at the pages")
+	run := s.check(sha, "test", concluded)
+	if strings.Contains(run.Text, "LEAK") || !strings.Contains(run.Text, "refused") {
+		t.Errorf("%s\n%s", run.Title, run.Text)
+	}
+}
