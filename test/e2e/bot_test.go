@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -69,7 +70,7 @@ func (b *lockedBuffer) String() string {
 func newSite(t *testing.T, files githubtest.Files) *site {
 	t.Helper()
 	binary(t)
-	s := &site{T: t, data: t.TempDir(), addr: freeAddress(t), log: &lockedBuffer{}}
+	s := &site{T: t, data: dataFolder(t), addr: freeAddress(t), log: &lockedBuffer{}}
 	var err error
 	s.github, err = githubtest.New(githubtest.Options{
 		Dir:         t.TempDir(),
@@ -96,6 +97,7 @@ func newSite(t *testing.T, files githubtest.Files) *site {
 	}
 	t.Cleanup(func() {
 		s.kill()
+		endRunners(t, s.data)
 		if t.Failed() {
 			t.Logf("the bot's log:\n%s", s.log)
 		}
@@ -116,6 +118,48 @@ func freeAddress(t *testing.T) string {
 	must(t, err)
 	defer l.Close()
 	return l.Addr().String()
+}
+
+// dataFolder is removed when the test and what it started have ended. t.TempDir would be removed while stages of a killed
+// bot still write there: they outlive it on purpose.
+func dataFolder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "slipway-e2e-")
+	must(t, err)
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// endRunners ends the runners of a data folder and waits until they are gone.
+func endRunners(t *testing.T, data string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		left := 0
+		found, err := filepath.Glob("/proc/[0-9]*/cmdline")
+		must(t, err)
+		for _, path := range found {
+			line, err := os.ReadFile(path)
+			if err != nil || !strings.Contains(string(line), data) {
+				continue // it has ended, or is none of ours
+			}
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			must(t, err)
+			if process, err := os.FindProcess(pid); err == nil && process.Kill() == nil {
+				left++
+			}
+		}
+		if left == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("%d processes of %s do not end", left, data)
+			return
+		}
+	}
 }
 
 // start starts the bot and waits until it is ready.
