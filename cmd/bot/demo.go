@@ -62,12 +62,12 @@ func demo(ctx context.Context, flags demoFlags) (err error) {
 
 	github, err := demoGitHub(ctx, filepath.Join(work, "github"))
 	if err != nil {
-		return err
+		return flags.orEnded(ctx, err)
 	}
 	defer func() { err = errors.Join(err, github.Close()) }() //nolint:contextcheck // it closes whatever became of ctx
 	listener, err := listenNear(ctx, flags.addr)
 	if err != nil {
-		return err
+		return flags.orEnded(ctx, err)
 	}
 	log, closeLog, err := demoLog(flags.log)
 	if err != nil {
@@ -76,45 +76,75 @@ func demo(ctx context.Context, flags demoFlags) (err error) {
 	defer func() { err = errors.Join(err, closeLog()) }()
 
 	settings := demoSettings(github, "http://"+listener.Addr().String(), work)
+	settings.CacheDir = personalCache(work, screen.Say)
 	mode, reason := sandbox.Detect(ctx)
-	if mode == sandbox.ModeNone {
+	if mode == sandbox.ModeNone && ctx.Err() == nil {
 		screen.Say("No sandbox can be had (" + reason + "): the example's stages run unsandboxed, as you.")
 	}
 	ended := newFinish()
 	b, err := newBot(ctx, settings, mode, watchers{screen, ended}, log)
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return errors.Join(flags.orEnded(ctx, err), listener.Close())
 	}
 	if err := b.start(ctx); err != nil {
-		return errors.Join(err, listener.Close(), b.stop(ctx))
+		return errors.Join(flags.orEnded(ctx, err), listener.Close(), b.stop(context.WithoutCancel(ctx)))
 	}
+	serving, endServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer endServing()
+	served := make(chan error, 1)
+	go func() { served <- b.serveUntil(serving, listener) }()
 	github.SetWebhook(settings.PublicURL+"/api/github/hook", demoSecret)
-	var run pipeline.Run
-	err = b.serveWhile(ctx, listener, func() (err error) {
-		if run, err = demoPush(ctx, github, work, screen.Say, ended); err == nil && !flags.once {
-			demoWait(ctx, screen.Say, settings.PublicURL, github.URLs().Web, run)
-		}
-		return err
-	})
-	if err != nil || ctx.Err() != nil && run.ID == 0 {
-		return err
+
+	run, err := demoPush(ctx, github, work, screen.Say, ended)
+	switch {
+	case err != nil:
+		err = flags.orEnded(ctx, err)
+	case flags.once:
+		err = outcome(run)
+	default:
+		demoWait(ctx, screen.Say, settings.PublicURL, github.URLs().Web, run)
 	}
-	if flags.once {
-		return outcome(run)
+	github.SetWebhook("", "") // nothing new begins
+	err = errors.Join(err, b.endRuns(ctx, ended))
+	b.letReportsOut(ctx)
+	endServing()
+	return errors.Join(err, <-served)
+}
+
+// orEnded is the end for what went wrong because the person ended the demo: only --once promised a run's status.
+func (f demoFlags) orEnded(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() == nil:
+		return err
+	case f.once:
+		return silentError{exitFailed}
 	}
 	return nil
 }
 
-// serveWhile answers requests while something is done, and until what came of it is on GitHub.
-func (b *bot) serveWhile(ctx context.Context, listener net.Listener, do func() error) error {
-	serving, end := context.WithCancel(context.WithoutCancel(ctx))
-	defer end()
-	served := make(chan error, 1)
-	go func() { served <- b.serveUntil(serving, listener) }()
-	err := do()
-	b.letReportsOut(ctx)
-	end()
-	return errors.Join(err, <-served)
+// endRuns cancels what still runs, since the folder it runs in goes with the demo, and waits for its end.
+func (b *bot) endRuns(ctx context.Context, ended *finish) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	for {
+		open, err := b.db.Runs(ctx, pipeline.RunFilter{OpenOnly: true})
+		if err != nil {
+			return fmt.Errorf("runs that go on: %w", err)
+		}
+		if len(open) == 0 {
+			return nil
+		}
+		for _, run := range open {
+			if _, err := b.service.Cancel(ctx, run.ID, "the demo was ended"); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ended.changed:
+		case <-ctx.Done():
+			return fmt.Errorf("%d run(s) did not end within %s of being cancelled", len(open), shutdownTime)
+		}
+	}
 }
 
 // watchers tells several observers.
@@ -185,7 +215,7 @@ func demoSettings(github *githubtest.GitHub, public, work string) config.Config 
 	app, urls := github.App(), github.URLs()
 	return config.Config{
 		WebURL: urls.Web, V3APIURL: urls.REST, V4APIURL: urls.GraphQL, AppID: app.ID, PrivateKey: string(app.PrivateKey),
-		WebhookSecret: demoSecret, PublicURL: public, DataDir: filepath.Join(work, "data"), CacheDir: userCache(),
+		WebhookSecret: demoSecret, PublicURL: public, DataDir: filepath.Join(work, "data"),
 		Secrets: "dir:" + filepath.Join(work, "secrets"), PointsPerMinute: 900, Concurrency: config.DefaultConcurrency(),
 		Network: sandbox.NetworkHost,
 	}
@@ -209,7 +239,7 @@ func demoPush(
 	case run := <-ended.changed:
 		return run, nil
 	case <-ctx.Done():
-		return pipeline.Run{}, nil
+		return pipeline.Run{}, ctx.Err()
 	}
 }
 

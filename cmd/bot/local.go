@@ -65,6 +65,15 @@ func (c *checkout) Definition(context.Context, pipeline.Trigger) (pipeline.Defin
 	return definition, nil
 }
 
+// problem is what keeps the checkout from being run at all. The problems of a pipeline file are a run that shows them.
+func (c *checkout) problem(ctx context.Context) error {
+	_, err := c.Definition(ctx, pipeline.Trigger{})
+	if _, ok := errors.AsType[*pipeline.InvalidDefinitionError](err); ok {
+		return nil
+	}
+	return err
+}
+
 func (c *checkout) definition() (pipeline.Definition, error) {
 	root, err := os.OpenRoot(c.dir)
 	if err != nil {

@@ -43,7 +43,7 @@ func main() {
 }
 
 func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
 	defer stop()
 	root := rootCommand()
 	root.SetArgs(args)
@@ -63,6 +63,15 @@ func run(args []string) int {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// endSignals ask the program to end. The terminal that went away does too, but for a program started with nohup.
+func endSignals() []os.Signal {
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
 }
 
 func rootCommand() *cobra.Command {

@@ -62,6 +62,9 @@ func runHere(ctx context.Context, dir string, flags runFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := here.problem(ctx); err != nil {
+		return err
+	}
 	secrets, err := secret.Parse(flags.secrets)
 	if err != nil {
 		return usageError{fmt.Errorf("--secrets: %w", err)}
@@ -83,7 +86,7 @@ func runHere(ctx context.Context, dir string, flags runFlags) (err error) {
 	}
 	ended := newFinish()
 	c, err := newCore(ctx, coreOptions{
-		dataDir: work, cacheDir: userCache(), concurrency: 0,
+		dataDir: work, cacheDir: personalCache(work, screen.Say), concurrency: 0,
 		runner:      runner.Options{Sandbox: mode, Network: sandbox.NetworkHost, PassEnv: passedVariables()},
 		definitions: here, forge: here, secrets: secrets,
 		source:    func(pipeline.Trigger) pipeline.Source { return pipeline.Source{Directory: here.dir} },
@@ -178,11 +181,28 @@ func newScreen(out *os.File, verbose bool) *terminal.Terminal {
 	return terminal.New(out, options)
 }
 
-// userCache keeps environments and mirrors between runs of the same person.
-func userCache() string {
+// personalCache keeps environments and mirrors between runs of the same person; where nothing can be kept, for one run.
+func personalCache(work string, say func(string)) string {
 	base, err := os.UserCacheDir()
-	if err != nil {
-		base = os.TempDir()
+	dir := filepath.Join(base, "slipway")
+	if err == nil {
+		err = writable(dir)
 	}
-	return filepath.Join(base, "slipway")
+	if err != nil {
+		say("Nothing is kept for the next run (" + err.Error() + "): each one prepares everything anew.")
+		return filepath.Join(work, "cache")
+	}
+	return dir
+}
+
+// writable makes a folder where it is missing and reports why nothing can be written there.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	probe, err := os.CreateTemp(dir, ".writable-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/cgi" //nolint:gosec // the flaw ended with Go 1.6.3, and go.mod asks for a newer one
 	"os"
@@ -119,7 +120,10 @@ func (g *GitHub) runBackend(w http.ResponseWriter, r *http.Request, repo *reposi
 		http.Error(w, "git is gone", http.StatusInternalServerError)
 		return
 	}
-	backend := cgi.Handler{Path: git, Args: []string{"http-backend"}, Dir: repo.git.dir, Env: env, Stderr: logWriter{g}}
+	backend := cgi.Handler{
+		Path: git, Args: []string{"http-backend"}, Dir: repo.git.dir, Env: env, Stderr: logWriter{g},
+		Logger: log.New(logWriter{g}, "", 0), // it would write to the terminal of whoever runs the stand-in
+	}
 	backend.ServeHTTP(w, r)
 }
 

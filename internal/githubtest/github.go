@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -101,6 +102,7 @@ func (g *GitHub) prepare() error {
 		Handler:           g.handler(),
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          log.New(logWriter{g}, "", 0),
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // objectReader asks one long-lived git process for objects: a thousand times cheaper than a process for each.
@@ -31,6 +32,8 @@ const rememberObjects = 20000
 func (r *objectReader) start() error {
 	r.cmd = exec.Command("git", "--git-dir="+r.dir, "cat-file", "--batch") //nolint:noctx,gosec // lives until close; the folder is the stand-in's own
 	r.cmd.Env = gitEnv()
+	// A terminal's interrupt reaches its whole process group; this process ends with its input.
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdin, err := r.cmd.StdinPipe()
 	if err != nil {
 		return fmt.Errorf("start git cat-file: %w", err)
