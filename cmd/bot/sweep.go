@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/slipwayhq/slipway/internal/artifact"
+	"github.com/slipwayhq/slipway/internal/chatops"
 	"github.com/slipwayhq/slipway/internal/executor/local"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/workspace"
@@ -33,6 +34,7 @@ type sweptRuns interface {
 	// Sweep returns the attempts of the runs it removed; after an error those returned are gone all the same.
 	Sweep(ctx context.Context, before time.Time) (stageRunIDs []int64, err error)
 	SweepDeliveries(ctx context.Context, before time.Time) (int, error)
+	SweepSettings(ctx context.Context, from, to string) (int, error)
 	RunOfStage(ctx context.Context, stageRunID int64) (pipeline.Run, error)
 }
 
@@ -75,15 +77,17 @@ func (s *sweeper) sweep(ctx context.Context, now time.Time) error {
 	return errors.Join(s.sweepRuns(ctx, now.Add(-retention)), s.sweepOrphans(ctx, now.Add(-orphanAge)), s.sweepTasks(ctx), s.sweepWorkspaces(ctx))
 }
 
-// sweepRuns removes runs, then their logs and artifacts. Those of a run that is gone go, whatever stopped the rest.
+// sweepRuns removes runs and what is known of comments, then logs and artifacts. Those of a run that is gone go, whatever stopped the rest.
 func (s *sweeper) sweepRuns(ctx context.Context, before time.Time) error {
 	ids, err := s.runs.Sweep(ctx, before)
 	err = errors.Join(err, s.artifacts.Sweep(ctx, ids))
 	deliveries, problem := s.runs.SweepDeliveries(ctx, before)
+	from, to := chatops.OldRecords(before)
+	_, forgetful := s.runs.SweepSettings(ctx, from, to)
 	if len(ids) > 0 || deliveries > 0 {
 		s.log.Info().Int("attempts", len(ids)).Int("deliveries", deliveries).Msg("old runs swept")
 	}
-	return errors.Join(err, problem)
+	return errors.Join(err, problem, forgetful)
 }
 
 // sweepOrphans removes the files of runs that were removed by a bot that did not live to remove them too.

@@ -35,6 +35,8 @@ func (s *swept) SweepDeliveries(_ context.Context, before time.Time) (int, error
 	return 0, nil
 }
 
+func (s *swept) SweepSettings(context.Context, string, string) (int, error) { return 0, nil }
+
 func (s *swept) RunOfStage(_ context.Context, id int64) (pipeline.Run, error) {
 	if slices.Contains(s.known, id) {
 		return pipeline.Run{}, nil

@@ -75,9 +75,10 @@ func (w *world) Replied(_ context.Context, _ pipeline.Repository, _ int, _ time.
 func (w *world) Runs(_ context.Context, f pipeline.RunFilter) (runs []pipeline.Run, err error) {
 	err = w.call(func() {
 		for _, run := range w.runs {
-			if (f.SHA == "" || f.SHA == run.Trigger.SHA) && !(f.OpenOnly && run.Status.Final()) {
-				runs = append(runs, run)
+			if f.SHA != "" && f.SHA != run.Trigger.SHA || f.OpenOnly && run.Status.Final() {
+				continue
 			}
+			runs = append(runs, run)
 		}
 	})
 	return runs, err

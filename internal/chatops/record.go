@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
@@ -47,7 +48,16 @@ func (r *record) has(s state) bool {
 	return false
 }
 
-func (c Comment) key() string { return fmt.Sprintf("comment/%d/%d", c.Repository.ID, c.ID) }
+// key begins with the comment's day, so that old records are next to each other.
+func (c Comment) key() string {
+	return fmt.Sprintf("%s/%d/%d", keyOf(c.CreatedAt), c.Repository.ID, c.ID)
+}
+
+func keyOf(t time.Time) string { return "comment/" + t.UTC().Format(time.DateOnly) }
+
+// OldRecords are the keys of Memory, from the first to one before the second, that belong to comments of earlier days. No
+// delivery comes again after so long.
+func OldRecords(before time.Time) (from, to string) { return "comment/", keyOf(before) }
 
 func (d *Desk) recall(ctx context.Context, c Comment) (*record, error) {
 	text, err := d.memory.Setting(ctx, c.key())

@@ -21,3 +21,13 @@ func (db *DB) SetSetting(ctx context.Context, key, value string) error {
 		return err
 	}), fmt.Sprintf("setting %s", key))
 }
+
+// SweepSettings removes the values kept under keys from the first to one before the second, and returns how many.
+func (db *DB) SweepSettings(ctx context.Context, from, to string) (int, error) {
+	var n int64
+	err := db.writer.apply(ctx, lazy, func(b *batch) (err error) {
+		n, err = b.exec(`DELETE FROM settings WHERE key >= ? AND key < ?`, from, to)
+		return err
+	})
+	return int(n), wrap(err, "sweep settings")
+}

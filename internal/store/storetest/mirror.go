@@ -131,6 +131,17 @@ func testSettings(t *testing.T, s Store) {
 			t.Errorf("setting %q, %v, want %q", got, err, value)
 		}
 	}
+	for _, key := range []string{"a/", "a/1", "a/2", "a/3", "b"} {
+		no(t, s.SetSetting(t.Context(), key, "x"))
+	}
+	if n, err := s.SweepSettings(t.Context(), "a/", "a/2"); n != 2 || err != nil {
+		t.Errorf("swept %d settings, %v, want 2", n, err)
+	}
+	for key, swept := range map[string]bool{"a/": true, "a/1": true, "a/2": false, "a/3": false, "b": false, "checkpoint": false} {
+		if _, err := s.Setting(t.Context(), key); (err != nil) != swept {
+			t.Errorf("setting %s after the sweep: %v", key, err)
+		}
+	}
 }
 
 func testSweep(t *testing.T, s Store) {

@@ -37,6 +37,7 @@ type Store interface {
 
 	Setting(ctx context.Context, key string) (string, error)
 	SetSetting(ctx context.Context, key, value string) error
+	SweepSettings(ctx context.Context, from, to string) (int, error)
 
 	AliveJobs(ctx context.Context) ([]store.AliveJob, error)
 }
