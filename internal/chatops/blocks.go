@@ -12,11 +12,18 @@ type blocks struct {
 	fence     string // what ends the fenced code: its sign, as often as it opened it
 	raw       string // what ends the raw HTML, lower case
 	html      bool   // until the next empty line: other raw HTML
-	skip      bool   // until the next empty line: a quote goes on so
+	lost      bool   // it is unknown what the rest is: no command
+	skip      bool   // until the next empty line: a quote goes on so, and perhaps indented text
 }
 
 // fenceStart are three backticks or tildes or more; what follows backticks may hold none.
 var fenceStart = regexp.MustCompile("^ {0,3}(?:(`{3,})[^`]*|(~{3,}).*)$")
+
+// indented by four columns.
+var indented = regexp.MustCompile("^(?: {4}| {0,3}\t)")
+
+// quoteStart may stand in an item of a list.
+var quoteStart = regexp.MustCompile(`^[ \t]*(?:(?:[-+*]|\d{1,9}[.)])[ \t]+)*>`)
 
 // blockTag begins raw HTML wherever it stands, loneTag where a paragraph could begin.
 var (
@@ -37,6 +44,8 @@ var rawStarts = [...][2]string{ //nolint:gochecknoglobals // a constant table; G
 func (b *blocks) takes(text string) bool {
 	blank := strings.Trim(text, " \t") == ""
 	switch {
+	case b.lost:
+		return false
 	case b.fence != "":
 		if closes(text, b.fence) {
 			b.fence = ""
@@ -44,6 +53,9 @@ func (b *blocks) takes(text string) bool {
 		return false
 	case b.raw != "":
 		b.followRaw(asciiLower(text))
+		if b.raw == "" { // if it was no raw HTML after all, its end is something else
+			b.skip, b.lost = quoteStart.MatchString(text), fenceStart.MatchString(text)
+		}
 		return false
 	case blank:
 		b.skip, b.html = false, false
@@ -55,7 +67,10 @@ func (b *blocks) takes(text string) bool {
 		return false
 	case b.opensFence(text):
 		return false
-	case strings.HasPrefix(strings.TrimLeft(text, " "), ">"):
+	case len(b.paragraph) == 0 && indented.MatchString(text):
+		b.skip = true // code, or a paragraph of a list's item that goes on
+		return false
+	case quoteStart.MatchString(text):
 		b.skip = true // what follows without an empty line belongs to the quote
 		return false
 	case b.skip:
@@ -86,24 +101,31 @@ const containers = " \t>-+*0123456789.)"
 // rawStart is what ends the raw HTML that begins a text; empty: none begins.
 func rawStart(lower string) string {
 	for _, start := range rawStarts {
-		if strings.HasPrefix(lower, start[0]) {
-			return start[1]
+		if !strings.HasPrefix(lower, start[0]) {
+			continue
 		}
+		if start[0] == "<!" && (len(lower) < 3 || lower[2] < 'a' || lower[2] > 'z') {
+			continue // only a declaration begins so
+		}
+		return start[1]
 	}
 	return ""
 }
 
 // opensRaw reports whether a line begins raw HTML of several lines or of one.
 func (b *blocks) opensRaw(text string) bool {
-	lower := asciiLower(strings.TrimLeft(text, containers))
+	bare := strings.TrimLeft(text, " ")
+	lower := asciiLower(strings.TrimLeft(bare, containers))
 	if strings.HasPrefix(lower, "<code") && len(b.paragraph) > 0 {
 		return false // it stands in the paragraph
 	}
 	if b.raw = rawStart(lower); b.raw == "" {
 		return false
 	}
-	b.followRaw(lower[2:]) // <!--> is a whole comment
-	return true
+	b.followRaw(lower[2:])               // <!--> is a whole comment
+	contained := len(lower) != len(bare) // in a list or a quote, which may end before it does
+	b.lost = contained && b.raw != ""
+	return !contained || b.lost
 }
 
 // followRaw goes through a line of raw HTML, of which more may begin behind the end of the first.

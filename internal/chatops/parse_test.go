@@ -53,6 +53,7 @@ func TestParse(t *testing.T) {
 
 		{"quoted", "> /retry", nil},
 		{"a quote goes on", "> as said:\n/retry", nil},
+		{"a quote in a list goes on", "- 1. > as said:\n/retry", nil},
 		{"after a quote", "> /retry\n\n/status", []string{"/status"}},
 		{"a quote by HTML", "<blockquote>\n\n/retry\n\n</blockquote>\n\n/status", []string{"/status"}},
 
@@ -62,7 +63,8 @@ func TestParse(t *testing.T) {
 		{"a comment without end", "<!--\n/retry\n\n/retry", nil},
 		{"a comment after a comment", "<!-- a --> <!-- b\n/retry\n-->\n/status", []string{"/status"}},
 		{"a comment in a paragraph", "hello <!-- there\n/retry\n--> you\n/status", []string{"/status"}},
-		{"a comment in a list", "- <!-- x\n\n/retry\n\n-->\n\n/status", []string{"/status"}},
+		{"a comment in a list", "- <!-- x\n\n/retry\n\n-->\n\n/status", nil},
+		{"a short comment in a list", "- <!-- x -->\n- y\n\n/status", []string{"/status"}},
 		{"no comment in a paragraph", "hello <!-- there\n\n/status", []string{"/status"}},
 		{"preformatted", "<pre>\n/retry\n\n/retry</pre>\n/status", []string{"/status"}},
 		{"code by HTML", "see <CODE>\n/retry\n</CODE> for\n/status", []string{"/status"}},
@@ -130,7 +132,7 @@ func TestParseTakesTimeInProportion(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
-		"/help", "x\n/retry a\n", "> q\n/a", "```\n/a\n```", "<!-- \n/a\n-->\n/b", "`\n/a\n`", "[x](\n/a\n)", "- l\n\n  ```\n/a", "[a]: b\n/c",
+		"/help", "x\n/retry a\n", "> q\n/a", "- > q\n/a", "1. * > q\n  > r\n/a", "<!\n>A00\n/A", "\t`\n`;b\n/A\n`", "1 <!--\n> -->\n/a", "- <!--\n``` -->\n/a", "```\n/a\n```", "<!-- \n/a\n-->\n/b", "`\n/a\n`", "[x](\n/a\n)", "- l\n\n  ```\n/a", "[a]: b\n/c",
 		"1. x\n\n       y\n/a", "| a |\n|---|\n/a", "<div>\n/a\n</div>", "<a\n/a\n>", "![a\n/b](c)", "a\n===\n/a", "\t> x\n/a", "<pre\n/a", "~~~\n/a",
 	} {
 		f.Add(seed)
