@@ -94,7 +94,7 @@ func TestCommandLine(t *testing.T) {
 		{"", 0, "Slipway is a self-hosted GitHub App.…", ""},
 		{"help", 0, "Slipway is a self-hosted GitHub App.…", ""},
 		{"validate", 0, ".github/slipway.yml is valid: 2 stages, 0 environments\n", ""},
-		{"validate good.yml", 0, "good.yml is valid: 1 stages, 1 environments\n", ""},
+		{"validate good.yml", 0, "good.yml is valid: 1 stage, 1 environment\n", ""},
 		{"validate missing.yml", 1, "", "slipway: there is no file missing.yml\n"},
 		{"validate empty", 1, "", "slipway: read empty: is a directory\n"},
 		{"validate --schema", 0, string(pipelinefile.Schema()), ""},

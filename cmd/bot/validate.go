@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/slipwayhq/slipway/internal/display"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/pipelinefile"
 )
@@ -54,6 +55,7 @@ func validate(cmd *cobra.Command, file string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %d stages, %d environments\n", file, len(definition.Stages), len(definition.Environments))
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s\n", file,
+		display.Count(len(definition.Stages), "stage"), display.Count(len(definition.Environments), "environment"))
 	return err
 }

@@ -25,7 +25,7 @@ var pythonRules = []rule{ //nolint:gochecknoglobals // part of the constant tabl
 	},
 	{
 		id: "python-module-missing", line: re(`(?:ModuleNotFoundError|ImportError): No module named '?([\w.]{1,200})'?`),
-		cause: "The module $1 is imported, but it is not installed and no file of the repository is called so.",
+		cause: "The module $1 is imported, but Python finds it neither among the installed packages nor in the repository.",
 		remedy: []string{
 			"If it comes from a package, add the package to the requirements.",
 			"If it is the repository's own, check its name and folder, `__init__.py`, and pytest's `pythonpath`.",

@@ -40,7 +40,11 @@ func pullRequestWhy(t pipeline.Trigger) string {
 	if t.Fork {
 		from = " from a fork"
 	}
-	return fmt.Sprintf("pull request #%d%s into %s", t.PullRequest, from, Line(t.Base))
+	number := ""
+	if t.PullRequest != 0 { // a checkout that is run as one has none
+		number = fmt.Sprintf(" #%d", t.PullRequest)
+	}
+	return "pull request" + number + from + " into " + Line(t.Base)
 }
 
 // RunTook is how long a run has worked, up to now while it does.

@@ -117,6 +117,7 @@ func TestWhy(t *testing.T) {
 	for want, trigger := range map[string]pipeline.Trigger{
 		"push to main":                              {Event: pipeline.EventPush, Branch: "main"},
 		"pull request #7 into main":                 {Event: pipeline.EventPullRequest, PullRequest: 7, Branch: "x", Base: "main"},
+		"pull request into main":                    {Event: pipeline.EventPullRequest, Branch: "x", Base: "main"},
 		"pull request #7 from a fork into main":     {Event: pipeline.EventPullRequest, PullRequest: 7, Base: "main", Fork: true},
 		"merge queue of main":                       {Event: pipeline.EventMergeGroup, Base: "main"},
 		"deploy by comment":                         {Event: pipeline.EventDeploy},
