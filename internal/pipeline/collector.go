@@ -144,8 +144,8 @@ func (c *collector) fits(part any) bool {
 func (c *collector) close() {
 	tail := c.result.LogTail[max(0, len(c.result.LogTail)-MaxLogTail):]
 	bytes := 0
-	for i := len(tail) - 1; i >= 0; i-- {
-		if bytes += len(tail[i]); bytes > MaxLogTailBytes {
+	for i, line := range slices.Backward(tail) {
+		if bytes += len(line); bytes > MaxLogTailBytes {
 			tail = tail[i+1:]
 			break
 		}

@@ -64,7 +64,7 @@ func (e *Engine) launch(ctx context.Context, run Run, s StageRun, task Task) (*V
 	}
 	err = e.executor.Start(ctx, task, secrets)
 	if err == nil {
-		return nil, nil
+		return nil, nil //nolint:nilnil // it runs: neither a verdict nor an error
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)

@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,6 +20,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway/internal/githubtest"
+	"github.com/slipwayhq/slipway/test/leftover"
 )
 
 // binary is the program under test.
@@ -97,7 +97,9 @@ func newSite(t *testing.T, files githubtest.Files) *site {
 	}
 	t.Cleanup(func() {
 		s.kill()
-		endRunners(t, s.data)
+		if err := leftover.End(s.data); err != nil {
+			t.Error(err)
+		}
 		if t.Failed() {
 			t.Logf("the bot's log:\n%s", s.log)
 		}
@@ -124,7 +126,7 @@ func freeAddress(t *testing.T) string {
 // bot still write there: they outlive it on purpose.
 func dataFolder(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "slipway-e2e-")
+	dir, err := os.MkdirTemp("", "slipway-e2e-") //nolint:usetesting // see above
 	must(t, err)
 	t.Cleanup(func() {
 		if err := os.RemoveAll(dir); err != nil {
@@ -132,34 +134,6 @@ func dataFolder(t *testing.T) string {
 		}
 	})
 	return dir
-}
-
-// endRunners ends the runners of a data folder and waits until they are gone.
-func endRunners(t *testing.T, data string) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		left := 0
-		found, err := filepath.Glob("/proc/[0-9]*/cmdline")
-		must(t, err)
-		for _, path := range found {
-			line, err := os.ReadFile(path)
-			if err != nil || !strings.Contains(string(line), data) {
-				continue // it has ended, or is none of ours
-			}
-			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-			must(t, err)
-			if process, err := os.FindProcess(pid); err == nil && process.Kill() == nil {
-				left++
-			}
-		}
-		if left == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Errorf("%d processes of %s do not end", left, data)
-			return
-		}
-	}
 }
 
 // start starts the bot and waits until it is ready.
