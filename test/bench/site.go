@@ -142,7 +142,7 @@ func (s *site) kill() error {
 }
 
 func (s *site) close() error {
-	return errors.Join(s.kill(), leftover.End(s.dir), s.github.Close(), os.RemoveAll(s.dir)) //nolint:gosec // the benchmark's own temporary folder
+	return errors.Join(s.kill(), leftover.End(filepath.Join(s.dir, "data")), s.github.Close(), os.RemoveAll(s.dir)) //nolint:gosec // the benchmark's own temporary folder
 }
 
 // push is a push event of a branch at the repository's one commit.
