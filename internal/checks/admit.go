@@ -55,7 +55,10 @@ func (r *Reporter) merge(a *account, state *runState, run pipeline.Run) {
 	for i, s := range run.Stages {
 		t, known := state.stages[s.ID]
 		if !known {
-			t = &task{run: state, stageID: s.ID, index: i}
+			t = &task{
+				run: state, stageID: s.ID, index: i, mirror: pipeline.Mirror{StageRunID: s.ID},
+				asked: state.loaded && !state.suspect, // a new attempt: nobody else has made its check
+			}
 			state.stages[s.ID] = t
 			a.open++
 		}

@@ -232,6 +232,12 @@ func (s *fakeStore) SaveMirror(_ context.Context, m pipeline.Mirror) error {
 	if s.broken {
 		return errors.New("database is locked")
 	}
+	if !slices.ContainsFunc(slices.Collect(maps.Values(s.runs)), func(run pipeline.Run) bool {
+		_, known := find(run, m.StageRunID)
+		return known
+	}) {
+		return pipeline.ErrNotFound
+	}
 	s.mirrors[m.StageRunID] = m
 	return nil
 }

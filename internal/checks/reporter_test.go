@@ -61,6 +61,34 @@ func TestARunIsMirroredFromQueuedToItsEnd(t *testing.T) {
 	})
 }
 
+// A retry appends an attempt to a run whose checks are known already.
+func TestARetryWhileTheRunGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 900)
+		b.start()
+		defer b.reporter.Stop()
+		run := newRun(1, "test", "lint")
+		b.change(&run, func([]pipeline.StageRun) {})
+		b.flush()
+		again := run.Stages[0]
+		again.ID, again.Attempt, again.Version = 150, 2, 1
+		run.Stages = append(run.Stages, again)
+		b.change(&run, func(s []pipeline.StageRun) { s[0].Superseded = true; finish(&s[0], pipeline.StatusFailure) })
+		b.flush()
+		if m := b.store.mirrors[150]; m.CheckRunID == 0 {
+			t.Errorf("the second attempt's check is not recorded: %+v", m)
+		}
+		b.change(&run, func(s []pipeline.StageRun) { finish(&s[1], pipeline.StatusSuccess); finish(&s[2], pipeline.StatusSuccess) })
+		b.flush()
+		if got := b.github.states(); len(got) != 3 || got[2] != "test: completed success" {
+			t.Errorf("%v", got)
+		}
+		if len(b.reporter.runs) != 0 {
+			t.Error("a run that is over is still remembered")
+		}
+	})
+}
+
 func TestWithFewPointsAStageCostsTwoWritesAndConclusionsGoFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 900)
