@@ -16,6 +16,8 @@ const (
 	progressInterval  = 2 * time.Second
 	// budgetedProgressInterval leaves more room, since points are counted.
 	budgetedProgressInterval = 4 * time.Second
+	// beginInterval is the pause before a check says that its stage has begun: most stages start right after their creation.
+	beginInterval = time.Second
 	// progressReserve and progressReserveMost bound the points that progress leaves to conclusions.
 	progressReserve     = 300
 	progressReserveMost = 700
@@ -101,9 +103,9 @@ func (a *account) ripen(now time.Time, gate progressGate) {
 func (r *Reporter) progressAt(a *account, t *task) time.Time {
 	available := r.github.Available(a.installation)
 	if available == math.MaxInt {
-		return t.lastWrite.Add(progressInterval)
+		return t.lastWrite.Add(t.pause(progressInterval))
 	}
-	due := t.lastWrite.Add(budgetedProgressInterval)
+	due := t.lastWrite.Add(t.pause(budgetedProgressInterval))
 	reserve := min(progressReserve+pointsOfWrite*a.open, progressReserveMost)
 	if available >= reserve+pointsOfWrite {
 		return due
@@ -111,6 +113,14 @@ func (r *Reporter) progressAt(a *account, t *task) time.Time {
 	// Never at once: the points may be there and a pause of GitHub's be what holds us back.
 	soonest := r.clock.Now().Add(time.Second)
 	return later(due, later(soonest, r.github.AvailableAt(a.installation, reserve+pointsOfWrite)))
+}
+
+// pause is the time between two writes of progress; the first comes sooner.
+func (t *task) pause(interval time.Duration) time.Duration {
+	if !t.updated {
+		return beginInterval
+	}
+	return interval
 }
 
 func (r *Reporter) writersOf(a *account) int {

@@ -29,6 +29,7 @@ func ambiguous(err error) bool {
 // learn takes an outcome into the task. wholeRun: it was refused for a reason that holds for every check of the run. The lock
 // is held.
 func (r *Reporter) learn(t *task, o outcome, now time.Time) (wholeRun bool) {
+	t.updated = t.updated || o.wrote && t.mirror.CheckRunID != 0
 	// A newer version may have come meanwhile; the mirror is this task's alone.
 	t.mirror, t.shown, t.asked, t.unsure, t.unsaved = o.mirror, o.shown, o.asked, o.unsure, o.unsaved
 	if o.wrote {

@@ -78,7 +78,10 @@ func TestARetryWhileTheRunGoesOn(t *testing.T) {
 		if m := b.store.mirrors[150]; m.CheckRunID == 0 {
 			t.Errorf("the second attempt's check is not recorded: %+v", m)
 		}
-		b.change(&run, func(s []pipeline.StageRun) { finish(&s[1], pipeline.StatusSuccess); finish(&s[2], pipeline.StatusSuccess) })
+		b.change(&run, func(s []pipeline.StageRun) {
+			finish(&s[1], pipeline.StatusSuccess)
+			finish(&s[2], pipeline.StatusSuccess)
+		})
 		b.flush()
 		if got := b.github.states(); len(got) != 3 || got[2] != "test: completed success" {
 			t.Errorf("%v", got)
@@ -216,6 +219,25 @@ func TestProgressIsCoalesced(t *testing.T) {
 			t.Error("what GitHub shows already was written again")
 		}
 	})
+}
+
+func TestThatAStageHasBegunIsShownWithinASecondOrTwo(t *testing.T) {
+	for _, points := range []int{0, 900} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, points)
+			b.start()
+			defer b.reporter.Stop()
+			run := newRun(1, "a")
+			b.change(&run, func([]pipeline.StageRun) {})
+			b.flush()
+			b.change(&run, func(s []pipeline.StageRun) { s[0].Status, s[0].StartedAt = pipeline.StatusRunning, noon })
+			time.Sleep(1500 * time.Millisecond)
+			if got := b.github.states(); got[0] != "a: in_progress" {
+				t.Errorf("%d points: %v", points, got)
+			}
+			b.flush()
+		})
+	}
 }
 
 func TestChangesToldOutOfOrderShowTheNewest(t *testing.T) {

@@ -45,6 +45,8 @@ type task struct {
 	notBefore time.Time
 	// lastWrite paces progress.
 	lastWrite time.Time
+	// updated: more than the creation was written, so that people see that the stage has begun.
+	updated bool
 
 	busy     bool
 	priority githubclient.Priority
