@@ -18,7 +18,7 @@ type Interpreter struct {
 }
 
 // Find returns an interpreter that satisfies the request, or a *Failure that names what is there. It is run before it
-// is trusted: what the machine has is not always what a sandbox shows.
+// is trusted, once for as long as its file stays the same: what the machine has is not always what a sandbox shows.
 func Find(ctx context.Context, s runner.Session, machine Machine, want Request) (Interpreter, error) {
 	image := s.Task().Stage.Image
 	found := machine.candidates()
@@ -31,7 +31,7 @@ func Find(ctx context.Context, s runner.Session, machine Machine, want Request) 
 			there = append(there, c.version)
 			continue
 		}
-		version, ok, err := probe(ctx, s, c.path)
+		version, ok, err := remembered(s, c.path, func() (Version, bool, error) { return probe(ctx, s, c.path) })
 		if err != nil {
 			return Interpreter{}, err
 		}
