@@ -4,17 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
-	"github.com/slipwayhq/slipway/examples"
 	"github.com/slipwayhq/slipway/internal/config"
 	"github.com/slipwayhq/slipway/internal/githubtest"
 	"github.com/slipwayhq/slipway/internal/pipeline"
@@ -89,24 +85,40 @@ func demo(ctx context.Context, flags demoFlags) (err error) {
 	if err := b.start(ctx); err != nil {
 		return errors.Join(flags.orEnded(ctx, err), listener.Close(), b.stop(context.WithoutCancel(ctx)))
 	}
+	show := demoShow{flags: flags, github: github, bot: b, work: work, public: settings.PublicURL, say: screen.Say, ended: ended}
+	return show.play(ctx, listener)
+}
+
+// demoShow is a demo with everything in its place.
+type demoShow struct {
+	flags        demoFlags
+	github       *githubtest.GitHub
+	bot          *bot
+	work, public string
+	say          func(string)
+	ended        *finish
+}
+
+// play lets the bot serve, pushes, waits as the flags say, and ends everything in order.
+func (d demoShow) play(ctx context.Context, listener net.Listener) error {
 	serving, endServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer endServing()
 	served := make(chan error, 1)
-	go func() { served <- b.serveUntil(serving, listener) }()
-	github.SetWebhook(settings.PublicURL+"/api/github/hook", demoSecret)
+	go func() { served <- d.bot.serveUntil(serving, listener) }()
+	d.github.SetWebhook(d.public+"/api/github/hook", demoSecret)
 
-	run, err := demoPush(ctx, github, work, screen.Say, ended)
+	run, err := demoPush(ctx, d.github, d.work, d.say, d.ended)
 	switch {
 	case err != nil:
-		err = flags.orEnded(ctx, err)
-	case flags.once:
+		err = d.flags.orEnded(ctx, err)
+	case d.flags.once:
 		err = outcome(run)
 	default:
-		demoWait(ctx, screen.Say, settings.PublicURL, github.URLs().Web, run)
+		demoWait(ctx, d.say, d.public, d.github.URLs().Web, run)
 	}
-	github.SetWebhook("", "") // nothing new begins
-	err = errors.Join(err, b.endRuns(ctx, ended))
-	b.letReportsOut(ctx)
+	d.github.SetWebhook("", "") // nothing new begins
+	err = errors.Join(err, d.bot.endRuns(ctx, d.ended))
+	d.bot.letReportsOut(ctx)
 	endServing()
 	return errors.Join(err, <-served)
 }
@@ -164,53 +176,6 @@ func (w watchers) LogAppended(id int64, lines []pipeline.StoredLine) {
 	}
 }
 
-// demoGitHub is a stand-in with an organisation, three people, and the example repository with the App installed.
-func demoGitHub(ctx context.Context, dir string) (*githubtest.GitHub, error) {
-	github, err := githubtest.New(githubtest.Options{
-		Dir: dir, App: githubtest.AppOptions{WebhookSecret: demoSecret}, Limits: githubtest.GitHubLimits(),
-	})
-	if err != nil {
-		return nil, err
-	}
-	github.Start()
-	files, err := exampleFiles()
-	if err == nil {
-		err = errors.Join(
-			github.AddUser("alice", "Alice Moreau"), github.AddUser("bob", "Bob Tanaka"), github.AddUser("carol", "Carol Singh"),
-			github.AddOrganization("acme", "alice", "bob", "carol"),
-			github.AddTeam("acme", "platform", ""), github.AddTeamMember("acme", "platform", "carol", false),
-			github.AddRepository(ctx, demoRepository, githubtest.RepositoryOptions{
-				Description: "Flask, MongoDB and Redis: the example of Slipway", Files: files, Author: "alice",
-			}),
-			github.AddCollaborator(demoRepository, "alice", "write"), github.AddCollaborator(demoRepository, "bob", "write"),
-			github.AddCollaborator(demoRepository, "carol", "maintain"))
-	}
-	if err == nil {
-		_, err = github.Install("acme")
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("prepare the GitHub stand-in: %w", err), github.Close()) //nolint:contextcheck // it closes whatever became of ctx
-	}
-	return github, nil
-}
-
-func exampleFiles() (githubtest.Files, error) {
-	example, err := examples.InventoryManager()
-	if err != nil {
-		return nil, err
-	}
-	files := githubtest.Files{}
-	err = fs.WalkDir(example, ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		content, err := fs.ReadFile(example, path)
-		files[path] = string(content)
-		return err
-	})
-	return files, err
-}
-
 func demoSettings(github *githubtest.GitHub, public, work string) config.Config {
 	app, urls := github.App(), github.URLs()
 	return config.Config{
@@ -221,61 +186,13 @@ func demoSettings(github *githubtest.GitHub, public, work string) config.Config 
 	}
 }
 
-// demoPush clones the example as Alice does, commits and pushes with git, and waits for the run.
-func demoPush(
-	ctx context.Context, github *githubtest.GitHub, work string, say func(string), ended *finish,
-) (pipeline.Run, error) {
-	token, err := github.UserToken("alice")
-	if err != nil {
-		return pipeline.Run{}, err
-	}
-	clone := filepath.Join(work, "alice")
-	address := strings.Replace(github.URLs().Clone, "://", "://alice:"+token+"@", 1) + demoRepository + ".git"
-	say("Alice clones " + github.URLs().Clone + demoRepository + ".git, changes the README and pushes to main.")
-	if err := demoCommit(ctx, clone, address); err != nil {
-		return pipeline.Run{}, err
-	}
-	select {
-	case run := <-ended.changed:
-		return run, nil
-	case <-ctx.Done():
-		return pipeline.Run{}, ctx.Err()
-	}
-}
-
-func demoCommit(ctx context.Context, clone, address string) error {
-	git := func(args ...string) error {
-		cmd := exec.CommandContext(ctx, "git", args...) //nolint:gosec // arguments are ours
-		cmd.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(string(out)))
-		}
-		return nil
-	}
-	if err := git("clone", "--quiet", address, clone); err != nil {
-		return err
-	}
-	readme, err := os.OpenFile(filepath.Join(clone, "README.md"), os.O_APPEND|os.O_WRONLY, 0) //nolint:gosec // in a folder of our own
-	if err != nil {
-		return err
-	}
-	_, err = readme.WriteString("\nThis commit was pushed by `slipway demo`.\n")
-	if err := errors.Join(err, readme.Close()); err != nil {
-		return err
-	}
-	return errors.Join(
-		git("-C", clone, "-c", "user.name=Alice Moreau", "-c", "user.email=alice@users.noreply.github.test", "commit", "--quiet", "--all",
-			"--message", "docs: say how this commit came here"),
-		git("-C", clone, "push", "--quiet", "origin", "HEAD:main"))
-}
-
 func demoWait(ctx context.Context, say func(string), public, web string, run pipeline.Run) {
 	for _, line := range []string{
 		"",
 		fmt.Sprintf("  The run        %s/%s/runs/%d", public, demoRepository, run.Number),
 		fmt.Sprintf("  All runs       %s/", public),
 		fmt.Sprintf("  The stand-in   %s%s", web, demoRepository),
-		"                 (there you can push, open a pull request, and click a check's buttons)",
+		"                 (there you can push, open a pull request, comment, and click a check's buttons)",
 		"",
 		"  Ctrl-C ends the demo.",
 	} {

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/slipwayhq/slipway/examples"
+	"github.com/slipwayhq/slipway/internal/githubtest"
+	"github.com/slipwayhq/slipway/internal/pipeline"
+)
+
+// demoGitHub is a stand-in with an organisation, three people, and the example repository with the App installed.
+func demoGitHub(ctx context.Context, dir string) (*githubtest.GitHub, error) {
+	github, err := githubtest.New(githubtest.Options{
+		Dir: dir, App: githubtest.AppOptions{WebhookSecret: demoSecret}, Limits: githubtest.GitHubLimits(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	github.Start()
+	files, err := exampleFiles()
+	if err == nil {
+		err = errors.Join(
+			github.AddUser("alice", "Alice Moreau"), github.AddUser("bob", "Bob Tanaka"), github.AddUser("carol", "Carol Singh"),
+			github.AddOrganization("acme", "alice", "bob", "carol"),
+			github.AddTeam("acme", "platform", ""), github.AddTeamMember("acme", "platform", "carol", false),
+			github.AddRepository(ctx, demoRepository, githubtest.RepositoryOptions{
+				Description: "Flask, MongoDB and Redis: the example of Slipway", Files: files, Author: "alice",
+			}),
+			github.AddCollaborator(demoRepository, "alice", "write"), github.AddCollaborator(demoRepository, "bob", "write"),
+			github.AddCollaborator(demoRepository, "carol", "maintain"))
+	}
+	if err == nil {
+		_, err = github.Install("acme")
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("prepare the GitHub stand-in: %w", err), github.Close()) //nolint:contextcheck // it closes whatever became of ctx
+	}
+	return github, nil
+}
+
+func exampleFiles() (githubtest.Files, error) {
+	example, err := examples.InventoryManager()
+	if err != nil {
+		return nil, err
+	}
+	files := githubtest.Files{}
+	err = fs.WalkDir(example, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := fs.ReadFile(example, path)
+		files[path] = string(content)
+		return err
+	})
+	return files, err
+}
+
+// demoPush clones the example as Alice does, commits and pushes with git, and waits for the run.
+func demoPush(
+	ctx context.Context, github *githubtest.GitHub, work string, say func(string), ended *finish,
+) (pipeline.Run, error) {
+	token, err := github.UserToken("alice")
+	if err != nil {
+		return pipeline.Run{}, err
+	}
+	clone := filepath.Join(work, "alice")
+	address := strings.Replace(github.URLs().Clone, "://", "://alice:"+token+"@", 1) + demoRepository + ".git"
+	say("Alice clones " + github.URLs().Clone + demoRepository + ".git, changes the README and pushes to main.")
+	if err := demoCommit(ctx, clone, address); err != nil {
+		return pipeline.Run{}, err
+	}
+	select {
+	case run := <-ended.changed:
+		return run, nil
+	case <-ctx.Done():
+		return pipeline.Run{}, ctx.Err()
+	}
+}
+
+func demoCommit(ctx context.Context, clone, address string) error {
+	git := func(args ...string) error {
+		cmd := exec.CommandContext(ctx, "git", args...) //nolint:gosec // arguments are ours
+		cmd.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(string(out)))
+		}
+		return nil
+	}
+	if err := git("clone", "--quiet", address, clone); err != nil {
+		return err
+	}
+	readme, err := os.OpenFile(filepath.Join(clone, "README.md"), os.O_APPEND|os.O_WRONLY, 0) //nolint:gosec // in a folder of our own
+	if err != nil {
+		return err
+	}
+	_, err = readme.WriteString("\nThis commit was pushed by `slipway demo`.\n")
+	if err := errors.Join(err, readme.Close()); err != nil {
+		return err
+	}
+	return errors.Join(
+		git("-C", clone, "-c", "user.name=Alice Moreau", "-c", "user.email=alice@users.noreply.github.test", "commit", "--quiet", "--all",
+			"--message", "docs: say how this commit came here"),
+		git("-C", clone, "push", "--quiet", "origin", "HEAD:main"))
+}
