@@ -64,7 +64,7 @@ func passed(t *testing.T, record executortest.Record) {
 	}
 }
 
-func TestHostileReading(t *testing.T) { //nolint:tparallel // the readings take turns: a sandbox each at once would starve the other tests
+func TestHostileReading(t *testing.T) {
 	t.Parallel()
 	b := newBot(t)
 	home, err := os.UserHomeDir()
