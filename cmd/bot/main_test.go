@@ -205,3 +205,21 @@ func TestServeOnAnAddressOfAnotherMachineSaysSo(t *testing.T) {
 		t.Errorf("exit code %d\n%s", r.code, r.stderr)
 	}
 }
+
+func TestServeRefusesRepositoryCodeWithoutASandbox(t *testing.T) {
+	t.Parallel()
+	bin := t.TempDir() // a search path with git and nothing else
+	git, err := exec.LookPath("git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(git, filepath.Join(bin, "git")); err != nil {
+		t.Fatal(err)
+	}
+	r := call(t, t.TempDir(), append(settings(t, "127.0.0.1:0"), "PATH="+bin, "SLIPWAY_ALLOW_UNSANDBOXED=false"), "serve")
+	for _, part := range []string{"no sandbox can be had", "install bubblewrap", "SLIPWAY_ALLOW_UNSANDBOXED=true"} {
+		if r.code != exitFailed || !strings.Contains(r.said(), part) {
+			t.Errorf("exit code %d, %q is missing from\n%s", r.code, part, r.stderr)
+		}
+	}
+}
