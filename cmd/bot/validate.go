@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
@@ -35,8 +36,20 @@ func validateCommand() *cobra.Command {
 	return cmd
 }
 
+// readLimit is more than a pipeline file may have, so that one that is too large is told so and not cut.
+const readLimit = 1 << 20
+
+func readBounded(file string) (data []byte, err error) {
+	f, err := os.Open(file) //nolint:gosec // the path is the caller's own argument
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return io.ReadAll(io.LimitReader(f, readLimit))
+}
+
 func validate(cmd *cobra.Command, file string) error {
-	data, err := os.ReadFile(file) //nolint:gosec // the path is the caller's own argument
+	data, err := readBounded(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no file %s", file)
 	}
