@@ -35,7 +35,7 @@ func Failed() pipeline.Run {
 	first.StartedAt, first.FinishedAt = run.CreatedAt.Add(2*time.Second), run.CreatedAt.Add(11*time.Second)
 	first.Result.Verdict = pipeline.Verdict{
 		Status: pipeline.StatusFailure, Title: "packages could not be fetched", Infrastructure: true,
-		Cause: "pypi.org answered 503 for flask.",
+		Cause: "The package index answered 503 for flask.",
 	}
 	stage := finish(&run, "build-and-test", 16*time.Second, 94*time.Second, pipeline.Verdict{
 		Status: pipeline.StatusFailure, Title: "412 tests, 2 failed, coverage 78.3 %",
