@@ -74,6 +74,8 @@ func newBot(ctx context.Context, settings config.Config, sandboxMode string, wat
 		dataDir: dataDir, cacheDir: cacheDir, concurrency: settings.Concurrency,
 		runner: runnerOptions(settings, sandboxMode), definitions: definitions, forge: pool, secrets: secrets,
 		source: pipeline.GitSourceOf, deliver: b.deliver, log: log,
+		closed: "this version of Slipway does not deploy to environments",
+		gate:   func(context.Context, int64, string) error { return nil }, announce: func(context.Context, int64, string) error { return nil },
 		observers: func(c *core) []pipeline.Observer {
 			b.reporter = checks.NewReporter(checks.Options{
 				GitHub: pool, Store: c.db, PageURL: settings.PublicURL, AppID: settings.AppID, Logger: log,

@@ -51,6 +51,10 @@ type coreOptions struct {
 	source            func(pipeline.Trigger) pipeline.Source
 	// observers are made once the store is there.
 	observers func(*core) []pipeline.Observer
+	// closed, where set, is why no environment can be entered.
+	closed string
+	// gate decides on entries into environments, announce shows them on GitHub.
+	gate, announce func(ctx context.Context, runID int64, environment string) error
 	// deliver handles one webhook delivery.
 	deliver func(ctx context.Context, guid string) error
 	log     zerolog.Logger
@@ -81,7 +85,7 @@ func (c *core) build(o coreOptions) error {
 	}
 	observers := o.observers(c)
 	c.service = pipeline.NewService(pipeline.ServiceOptions{
-		Store: c.db, Definitions: o.definitions, Forge: o.forge, Built: isBuilt, Observers: observers,
+		Store: c.db, Definitions: o.definitions, Forge: o.forge, Built: isBuilt, Closed: o.closed, Observers: observers,
 		Clock: pipeline.SystemClock{}, Logger: o.log,
 	})
 	c.engine = pipeline.NewEngine(pipeline.EngineOptions{
@@ -95,6 +99,7 @@ func (c *core) build(o coreOptions) error {
 	c.queue, err = queue.New(c.db, queue.Options{
 		Handlers: queue.Handlers{
 			Delivery: o.deliver, Stage: c.engine.Work, Interrupt: c.engine.Interrupt, Discarded: c.discarded,
+			Gate: o.gate, Announce: o.announce,
 		},
 		Concurrency: o.concurrency, Intake: intakeWorkers, Logger: o.log,
 	})

@@ -46,7 +46,7 @@ type Runs interface {
 // Service is what commands ask of the core. Each is harmless when it is asked again.
 type Service interface {
 	Release(ctx context.Context, runID int64, sha, by string) (pipeline.Run, error)
-	Rerun(ctx context.Context, repositoryID, stageRunID int64, why string) (pipeline.Run, error)
+	Rerun(ctx context.Context, repositoryID, stageRunID int64, asker string) (pipeline.Run, error)
 	Cancel(ctx context.Context, runID int64, reason string) (pipeline.Run, error)
 }
 

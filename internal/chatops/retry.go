@@ -23,7 +23,7 @@ func retryCommand() Command {
 		decide: decideRetry,
 		do: func(ctx context.Context, d *Desk, f facts, targets []int64) (string, error) {
 			for _, attempt := range targets {
-				_, err := d.service.Rerun(ctx, f.repository.ID, attempt, "run again, asked by @"+f.asker.name)
+				_, err := d.service.Rerun(ctx, f.repository.ID, attempt, f.asker.name)
 				if errors.Is(err, pipeline.ErrNotWanted) {
 					return "The pipeline file asks for no run of this commit any more.", nil
 				}

@@ -42,7 +42,7 @@ func (h *CheckRun) Handle(ctx context.Context, _, _ string, payload []byte) erro
 	if allowed, err := mayWrite(ctx, h.Permissions, repo, user); err != nil || !allowed {
 		return err
 	}
-	_, err := h.Service.Rerun(ctx, repo.ID, stage, "run again, asked by @"+user)
+	_, err := h.Service.Rerun(ctx, repo.ID, stage, user)
 	if errors.Is(err, pipeline.ErrNotFound) {
 		zerolog.Ctx(ctx).Warn().Int64("attempt", stage).Msg("re-run of a stage that is no longer kept")
 		return nil

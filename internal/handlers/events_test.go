@@ -148,10 +148,10 @@ func TestEvents(t *testing.T) {
 		}},
 		{"merge group merged", "merge_group", group("destroyed", "merged"), recorder{}, false, nil},
 		{"re-run", "check_run", checkRunDoc("rerequested", "3", "slipway/12", ""), recorder{permission: "write"}, false, []string{
-			"rerun 12 of 5: run again, asked by @alice",
+			"rerun 12 of 5: alice",
 		}},
 		{"retry button", "check_run", checkRunDoc("requested_action", "3", "slipway/12", `,"requested_action":{"identifier":"retry"}`), recorder{permission: "admin"}, false, []string{
-			"rerun 12 of 5: run again, asked by @alice",
+			"rerun 12 of 5: alice",
 		}},
 		{"another button", "check_run", checkRunDoc("requested_action", "3", "slipway/12", `,"requested_action":{"identifier":"x"}`), recorder{permission: "admin"}, false, nil},
 		{"re-run by a reader", "check_run", checkRunDoc("rerequested", "3", "slipway/12", ""), recorder{permission: "read"}, false, nil},

@@ -48,7 +48,7 @@ func testOpenRuns(t *testing.T, s Store) {
 		t.Errorf("open runs %v, want %d and %d", ids(open), first.ID, third.ID)
 	}
 	// One that is run again is open again.
-	_, err = s.Change(t.Context(), ended.ID, func(r *pipeline.Run) ([]pipeline.Job, error) { return r.Rerun("test", "again", start) })
+	_, err = s.Change(t.Context(), ended.ID, func(r *pipeline.Run) ([]pipeline.Job, error) { return r.Rerun("test", "", "again", start) })
 	no(t, err)
 	open, err = s.OpenRuns(t.Context(), first.Trigger.Group())
 	no(t, err)
