@@ -7,8 +7,10 @@ type RunFilter struct {
 	Branch       string
 	SHA          string
 	PullRequest  int
-	Status       Status
-	OpenOnly     bool
+	// Environment selects the runs with an entry into it.
+	Environment string
+	Status      Status
+	OpenOnly    bool
 	// Before is a run ID: only older ones, for the next page.
 	Before int64
 	// Limit defaults to 50.
