@@ -337,6 +337,7 @@ func (r *Run) reopen(environment, asker string) {
 	if e == nil || !e.State.Final() {
 		return
 	}
+	e.Turn++
 	e.State, e.Reason, e.Rejection, e.EnteredAt, e.EndedAt, e.Release = EntryPreparing, "", nil, time.Time{}, time.Time{}, 0
 	if asker != "" && !slices.Contains(e.Askers, asker) {
 		e.Askers = append(slices.Clone(e.Askers), asker)
