@@ -120,6 +120,9 @@ type Hold struct {
 	Until time.Time `json:"until,omitzero"`
 	// Ahead counts the runs that enter before this one.
 	Ahead int `json:"ahead,omitempty"`
+	// Approved counts the people whose approval counts, of the Required.
+	Approved int `json:"approved,omitempty"`
+	Required int `json:"required,omitempty"`
 }
 
 // Missing is one thing that keeps a candidate out, and who can do something about it.

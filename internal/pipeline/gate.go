@@ -23,6 +23,11 @@ func (r *Run) settleEntries(now time.Time) (jobs []Job, changed bool) {
 	return jobs, changed
 }
 
+// AskGate has the gate look at an entry, whatever its state.
+func (r *Run) AskGate(environment string) Job {
+	return Job{Kind: JobGate, RunID: r.ID, Key: environment}
+}
+
 func (r *Run) gateJob(e *Entry, after time.Duration) Job {
 	return Job{Kind: JobGate, RunID: r.ID, Key: e.Environment, After: after}
 }
@@ -231,6 +236,9 @@ func specHash(spec StageSpec) string {
 	return hashOf(spec)
 }
 
+// late keeps a look at an hour from coming a moment before it: clocks and the jobs' times are not of one grain.
+const late = time.Second
+
 // HoldEntry keeps an entry waiting. The first stages show for what; where a person must act, they ask for it.
 func (r *Run) HoldEntry(environment string, candidate Candidate, hold Hold, now time.Time) []Job {
 	e := r.Entry(environment)
@@ -240,13 +248,14 @@ func (r *Run) HoldEntry(environment string, candidate Candidate, hold Hold, now 
 	e.State, e.Candidate, e.Hold = EntryWaiting, &candidate, &hold
 	for _, s := range r.roots(environment) {
 		s.Status, s.Reason = StatusQueued, hold.Title
+		s.EntryNotes++
 		if hold.Person {
 			s.Status = StatusWaiting
 		}
 	}
 	jobs := append(r.Advance(now), r.announceJob(e))
 	if !hold.Until.IsZero() {
-		jobs = append(jobs, r.gateJob(e, max(0, hold.Until.Sub(now))))
+		jobs = append(jobs, r.gateJob(e, max(0, hold.Until.Sub(now))+late))
 	}
 	return jobs
 }
@@ -305,7 +314,14 @@ func (r *Run) LeaveEntry(environment string, state EntryState, release int64, re
 			lastPassed(stages).Release = release
 		}
 	}
-	return append(r.Advance(now), r.announceJob(e))
+	return append(r.Advance(now), r.gateJob(e, 0), r.announceJob(e))
+}
+
+// Touch has the first stages before an environment shown again: what is said about their entry changed.
+func (r *Run) Touch(environment string) {
+	for _, s := range r.roots(environment) {
+		s.EntryNotes++
+	}
 }
 
 // lastPassed is the stage that ended last of those that passed.
@@ -337,8 +353,9 @@ func (r *Run) reopen(environment, asker string) {
 	if e == nil || !e.State.Final() {
 		return
 	}
-	e.Turn++
-	e.State, e.Reason, e.Rejection, e.EnteredAt, e.EndedAt, e.Release = EntryPreparing, "", nil, time.Time{}, time.Time{}, 0
+	*e = Entry{
+		Environment: e.Environment, Action: e.Action, State: EntryPreparing, Turn: e.Turn + 1, Automatic: e.Automatic, Askers: e.Askers,
+	}
 	if asker != "" && !slices.Contains(e.Askers, asker) {
 		e.Askers = append(slices.Clone(e.Askers), asker)
 	}

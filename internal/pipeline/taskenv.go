@@ -131,6 +131,20 @@ func neededOutputs(run Run, spec StageSpec) map[string]string {
 	return outputs
 }
 
+// OutputsOutside are the outputs of the stages that do not change an environment, as the variables that stages see.
+func (r *Run) OutputsOutside(environment string) map[string]string {
+	outputs := make(map[string]string)
+	for _, s := range r.Current() {
+		if s.Spec.Enters && s.Spec.Environment == environment {
+			continue
+		}
+		for name, value := range s.Result.Outputs {
+			outputs["SLIPWAY_OUTPUT_"+envName(s.Spec.ID)+"_"+envName(name)] = value
+		}
+	}
+	return outputs
+}
+
 // envName makes an environment variable's name part of an id: upper case, everything but letters and digits becomes _.
 func envName(id string) string {
 	return strings.Map(func(r rune) rune {
