@@ -50,6 +50,8 @@ type Entry struct {
 	Environment string     `json:"environment"`
 	Action      Action     `json:"action"`
 	State       EntryState `json:"state"`
+	// Turn counts how often it was opened again after it had ended: each turn is a deployment of its own.
+	Turn int `json:"turn,omitempty"`
 	// Automatic: a push asked for it, not a person.
 	Automatic bool `json:"automatic,omitempty"`
 	// Askers are those who asked for it: the actor, and who had it tried again.

@@ -356,7 +356,9 @@ func (r *Run) reopen(environment, asker string) {
 	if e == nil || !e.State.Final() {
 		return
 	}
-	*e = Entry{Environment: e.Environment, Action: e.Action, State: EntryPreparing, Automatic: e.Automatic, Askers: e.Askers}
+	*e = Entry{
+		Environment: e.Environment, Action: e.Action, State: EntryPreparing, Turn: e.Turn + 1, Automatic: e.Automatic, Askers: e.Askers,
+	}
 	if asker != "" && !slices.Contains(e.Askers, asker) {
 		e.Askers = append(slices.Clone(e.Askers), asker)
 	}
