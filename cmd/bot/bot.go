@@ -48,8 +48,17 @@ type bot struct {
 	background    sync.WaitGroup
 }
 
-// newBot builds the App from its settings. watcher, where set, is told of every change too.
-func newBot(ctx context.Context, settings config.Config, sandboxMode string, watcher pipeline.Observer, log zerolog.Logger) (*bot, error) {
+// surroundings are what differs between a server and the demo.
+type surroundings struct {
+	sandboxMode string
+	// watcher, where set, is told of every change too.
+	watcher pipeline.Observer
+	// unavailable says why a stage kind cannot be carried out here; nil: all can.
+	unavailable func(uses string) string
+}
+
+// newBot builds the App from its settings.
+func newBot(ctx context.Context, settings config.Config, surroundings surroundings, log zerolog.Logger) (*bot, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	pool, err := githubclient.New(githubclient.Config{
@@ -77,7 +86,7 @@ func newBot(ctx context.Context, settings config.Config, sandboxMode string, wat
 	b := &bot{forge: forge{pool}, stream: dashboard.NewStream(), rules: definitions}
 	b.core, err = newCore(ctx, coreOptions{
 		dataDir: dataDir, cacheDir: cacheDir, concurrency: settings.Concurrency,
-		runner: runnerOptions(settings, sandboxMode), definitions: definitions, forge: pool, secrets: secrets,
+		runner: runnerOptions(settings, surroundings.sandboxMode), unavailable: surroundings.unavailable, definitions: definitions, forge: pool, secrets: secrets,
 		source: pipeline.GitSourceOf, deliver: b.deliver, log: log,
 		gate:     func(ctx context.Context, run int64, name string) error { return b.keeper.Work(ctx, run, name) },
 		announce: func(context.Context, int64, string) error { return nil }, // package checks brings it
@@ -86,8 +95,8 @@ func newBot(ctx context.Context, settings config.Config, sandboxMode string, wat
 				GitHub: pool, Store: c.db, PageURL: settings.PublicURL, AppID: settings.AppID, Logger: log,
 			})
 			b.observers = []pipeline.Observer{b.reporter, b.stream}
-			if watcher != nil {
-				b.observers = append(b.observers, watcher)
+			if surroundings.watcher != nil {
+				b.observers = append(b.observers, surroundings.watcher)
 			}
 			return b.observers
 		},
