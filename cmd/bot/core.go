@@ -85,11 +85,12 @@ func (c *core) build(o coreOptions) error {
 	}
 	observers := o.observers(c)
 	c.service = pipeline.NewService(pipeline.ServiceOptions{
-		Store: c.db, Definitions: o.definitions, Forge: o.forge, Built: isBuilt, Closed: o.closed, Observers: observers,
+		Store: c.db, Definitions: o.definitions, Forge: o.forge, Built: isBuilt, Releases: c.db, Closed: o.closed, Observers: observers,
 		Clock: pipeline.SystemClock{}, Logger: o.log,
 	})
 	c.engine = pipeline.NewEngine(pipeline.EngineOptions{
 		Store: c.db, Executor: c.executor, Forge: o.forge, Secrets: o.secrets, Logs: c.artifacts, Artifacts: c.artifacts,
+		Releases: c.db,
 		Diagnose: diagnosis.Find, Inline: inlineKinds(), Source: o.source, Observers: observers,
 		Clock: pipeline.SystemClock{}, Logger: o.log,
 	})

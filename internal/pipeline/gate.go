@@ -245,6 +245,9 @@ func (r *Run) HoldEntry(environment string, candidate Candidate, hold Hold, now 
 	if e == nil || e.State.Final() || e.State == EntryLeaving {
 		return nil
 	}
+	if e.Candidate == nil || e.Candidate.Fingerprint() != candidate.Fingerprint() {
+		e.CandidateAt = now
+	}
 	e.State, e.Candidate, e.Hold = EntryWaiting, &candidate, &hold
 	for _, s := range r.roots(environment) {
 		s.Status, s.Reason = StatusQueued, hold.Title
@@ -353,7 +356,9 @@ func (r *Run) reopen(environment, asker string) {
 	if e == nil || !e.State.Final() {
 		return
 	}
-	*e = Entry{Environment: e.Environment, Action: e.Action, State: EntryPreparing, Automatic: e.Automatic, Askers: e.Askers}
+	*e = Entry{
+		Environment: e.Environment, Action: e.Action, State: EntryPreparing, Turn: e.Turn + 1, Automatic: e.Automatic, Askers: e.Askers,
+	}
 	if asker != "" && !slices.Contains(e.Askers, asker) {
 		e.Askers = append(slices.Clone(e.Askers), asker)
 	}

@@ -111,7 +111,9 @@ func setEntries(plan *Plan, t Trigger, d Definition) {
 		if !entered {
 			continue
 		}
-		entry := Entry{Environment: env.Name, Action: ActionDeploy, State: EntryPreparing, Automatic: t.Deploy == nil, Askers: []string{t.Actor}}
+		entry := Entry{Environment: env.Name, Action: ActionDeploy, State: EntryPreparing, Askers: []string{t.Actor}}
+		// A push that somebody had run again is asked for by them.
+		entry.Automatic = t.Deploy == nil && !t.Fresh
 		if t.Deploy != nil {
 			entry.Action = t.Deploy.Action
 		}
