@@ -166,10 +166,16 @@ func TestAuthorizationIsRefused(t *testing.T) {
 	if denied.Get("error") != "access_denied" || denied.Get("state") != "st" || denied.Has("code") {
 		t.Errorf("Cancel: %v", denied)
 	}
-	plain := s.answer(s.config.AuthCodeURL("st", oauth2.SetAuthURLParam("code_challenge", strings.Repeat("x", 43)),
-		oauth2.SetAuthURLParam("code_challenge_method", "plain")), url.Values{"authorize": {"1"}, "as": {"alice"}}).Query()
+	address := s.config.AuthCodeURL("st", oauth2.SetAuthURLParam("code_challenge", strings.Repeat("x", 43)), oauth2.SetAuthURLParam("code_challenge_method", "plain"))
+	plain := s.answer(address, url.Values{"authorize": {"1"}, "as": {"alice"}}).Query()
 	if plain.Get("error") != "invalid_request" || plain.Has("code") {
 		t.Errorf("a challenge that is not S256: %v", plain)
+	}
+	resp, err := s.browser.Get(address)
+	s.must(err)
+	s.must(resp.Body.Close())
+	if to := resp.Header.Get("Location"); !strings.Contains(to, "error=invalid_request") {
+		t.Errorf("a challenge that is not S256 is not refused before the page: %d %s", resp.StatusCode, to)
 	}
 }
 

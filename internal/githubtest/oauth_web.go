@@ -2,6 +2,8 @@ package githubtest
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -34,7 +36,7 @@ func (s *site) authorize(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.refuseAuthorization(w, data.page, err)
 	case !q.sound():
-		sendBack(w, r, callback, oauthFailure("invalid_request", "The code challenge is not one of S256."), q.State)
+		s.answer(w, r, q, "", false)
 	default:
 		if slices.Contains(data.Users, q.Login) {
 			data.As = q.Login
@@ -51,32 +53,50 @@ func (s *site) authorized(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the form cannot be read: "+err.Error(), http.StatusBadRequest)
 		return
 	}
-	q := oauthRequestOf(r.PostForm)
-	back, callback, err := s.answerAuthorization(q, r.PostForm.Get("as"), r.PostForm.Get("authorize") == "1")
+	s.answer(w, r, oauthRequestOf(r.PostForm), r.PostForm.Get("as"), r.PostForm.Get("authorize") == "1")
+}
+
+func (s *site) answer(w http.ResponseWriter, r *http.Request, q oauthRequest, login string, agreed bool) {
+	target, err := s.g.answerAuthorization(q, login, agreed)
 	if err != nil {
 		s.refuseAuthorization(w, s.page(r, "Authorize"), err)
 		return
 	}
-	sendBack(w, r, callback, back, q.State)
+	http.Redirect(w, r, target, http.StatusFound)
 }
 
-func (s *site) answerAuthorization(q oauthRequest, login string, agreed bool) (back url.Values, callback string, err error) {
-	s.g.mu.Lock()
-	defer s.g.mu.Unlock()
-	a, callback, err := s.g.check(q)
+// Authorize agrees to what an App asks at an address of the web flow, and returns where GitHub sends the person then.
+func (p *Person) Authorize(address string) (back string, err error) { return p.answer(address, true) }
+
+// Deny is Cancel on the same page.
+func (p *Person) Deny(address string) (back string, err error) { return p.answer(address, false) }
+
+func (p *Person) answer(address string, agreed bool) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Path != authorizePath {
+		return "", fmt.Errorf("%q is not where GitHub asks people", address)
+	}
+	return p.g.answerAuthorization(oauthRequestOf(u.Query()), p.login, agreed)
+}
+
+// answerAuthorization makes what a person says to an App into the address they are sent to.
+func (g *GitHub) answerAuthorization(q oauthRequest, login string, agreed bool) (target string, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	a, callback, err := g.check(q)
 	switch {
 	case err != nil:
-		return nil, "", err
+		return "", err
 	case !q.sound():
-		return oauthFailure("invalid_request", "The code challenge is not one of S256."), callback, nil
+		return way(callback, oauthFailure("invalid_request", "The code challenge is not one of S256."), q.State)
 	case !agreed:
-		return oauthFailure("access_denied", "The user has denied your application access."), callback, nil
+		return way(callback, oauthFailure("access_denied", "The user has denied your application access."), q.State)
 	}
-	user := s.g.account(login)
+	user := g.account(login)
 	if user == nil || user.kind != "User" {
-		return nil, "", errors.New("there is no such person")
+		return "", fmt.Errorf("there is no user %s", login)
 	}
-	return url.Values{"code": {s.g.grant(a, user, callback, q.Challenge)}}, callback, nil
+	return way(callback, url.Values{"code": {g.grant(a, user, callback, q.Challenge)}}, q.State)
 }
 
 func oauthFailure(name, description string) url.Values {
@@ -86,22 +106,19 @@ func oauthFailure(name, description string) url.Values {
 	}
 }
 
-// sendBack goes to a registered callback, whose own query stays.
-func sendBack(w http.ResponseWriter, r *http.Request, callback string, with url.Values, state string) {
+// way is a registered callback, whose own query stays, with an answer.
+func way(callback string, with url.Values, state string) (string, error) {
 	target, err := url.Parse(callback)
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
+		return "", fmt.Errorf("callback URL: %w", err)
 	}
 	query := target.Query()
-	for name, values := range with {
-		query[name] = values
-	}
+	maps.Copy(query, with)
 	if state != "" {
 		query.Set("state", state)
 	}
 	target.RawQuery = query.Encode()
-	http.Redirect(w, r, target.String(), http.StatusFound)
+	return target.String(), nil
 }
 
 // refuseAuthorization is a page of GitHub's own: a person is not sent to an address nobody vouches for.
