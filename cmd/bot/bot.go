@@ -36,6 +36,7 @@ type bot struct {
 	reporter   *checks.Reporter
 	recovery   *githubclient.Recovery
 	stream     *dashboard.Stream
+	signedIn   *dashboard.SignedIn // nil: nobody can sign in
 	handler    http.Handler
 	reconciler *handlers.Reconciler
 
@@ -98,7 +99,10 @@ func newBot(ctx context.Context, settings config.Config, sandboxMode string, wat
 func (b *bot) face(settings config.Config, definitions *pipelinefile.Loader, registry *prometheus.Registry) error {
 	now := pipeline.SystemClock{}.Now
 	b.desk = newDesk(b, settings.PublicURL)
-	var err error
+	err := b.signIn(settings)
+	if err != nil {
+		return err
+	}
 	b.dispatcher, err = handlers.NewDispatcher(b.log, eventHandlers(b, settings.AppID)...)
 	if err != nil {
 		return err
@@ -114,7 +118,7 @@ func (b *bot) face(settings config.Config, definitions *pipelinefile.Loader, reg
 	}
 	base := basePath(settings.PublicURL)
 	pages, err := dashboard.New(dashboard.Deps{
-		Runs: b.db, Logs: b.artifacts, Artifacts: artifactFiles{b.artifacts}, Access: dashboard.LoopbackOnly{Sandboxed: fromStage}, Stream: b.stream,
+		Runs: b.db, Logs: b.artifacts, Artifacts: artifactFiles{b.artifacts}, Access: b.access(), Stream: b.stream,
 		BasePath: base, Log: b.log,
 	})
 	if err != nil {

@@ -22,7 +22,7 @@ type LoopbackOnly struct {
 
 // Enter is Visible for a local request, SignInFirst otherwise.
 func (a LoopbackOnly) Enter(r *http.Request) Decision {
-	if forwarded(r.Header) || !loopbackPeer(r.RemoteAddr) || !loopbackHost(r.Host) || sandboxed(a.Sandboxed, r) {
+	if forwarded(r.Header) || !loopbackPeer(r.RemoteAddr) || !IsLoopbackHost(r.Host) || sandboxed(a.Sandboxed, r) {
 		return SignInFirst
 	}
 	return Visible
@@ -71,7 +71,8 @@ func loopbackPeer(address string) bool {
 	return err == nil && peer.Addr().Unmap().IsLoopback()
 }
 
-func loopbackHost(host string) bool {
+// IsLoopbackHost reports whether a host, with or without a port, can only be this machine.
+func IsLoopbackHost(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
