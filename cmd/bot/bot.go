@@ -136,7 +136,7 @@ func (b *bot) face(settings config.Config, definitions *pipelinefile.Loader, reg
 	base := basePath(settings.PublicURL)
 	pages, err := dashboard.New(dashboard.Deps{
 		Runs: b.db, Logs: b.artifacts, Artifacts: artifactFiles{b.artifacts}, Access: b.access(), Stream: b.stream,
-		BasePath: base, Log: b.log,
+		Places: places{b.db, b.rules}, Desk: pageDesk{b.desk}, BasePath: base, Log: b.log,
 	})
 	if err != nil {
 		return err

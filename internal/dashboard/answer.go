@@ -27,7 +27,7 @@ type pages struct {
 
 func loadPages() (pages, error) {
 	p := pages{sets: map[string]*template.Template{}}
-	for _, name := range []string{"list", "run", "message"} {
+	for _, name := range []string{"list", "run", "environments", "message"} {
 		set := template.New(name).Funcs(template.FuncMap{
 			"icon":   icon,
 			"mark":   func(f display.Face) template.HTML { return icon(f.Tone) },

@@ -22,6 +22,9 @@ type Deps struct {
 	// Access is LoopbackOnly or a *SignedIn; with the latter there are pages to sign in and out.
 	Access Access
 	Stream *Stream
+	// Places and Desk are for the pages of environments.
+	Places Places
+	Desk   Desk
 	// Clock defaults to the system's.
 	Clock pipeline.Clock
 	// BasePath is the path of SLIPWAY_PUBLIC_URL ("" or "/slipway"): every address on the pages begins with it. Requests
@@ -40,6 +43,8 @@ type server struct {
 	// signedIn is the access where people can sign in; nil elsewhere.
 	signedIn *SignedIn
 	stream   *Stream
+	places   Places
+	desk     Desk
 	clock    pipeline.Clock
 	links    links
 	log      zerolog.Logger
@@ -66,7 +71,7 @@ func newServer(deps Deps) (*server, error) {
 		base = ""
 	}
 	s := &server{
-		runs: deps.Runs, logs: deps.Logs, artifacts: deps.Artifacts, access: deps.Access, stream: deps.Stream,
+		runs: deps.Runs, logs: deps.Logs, artifacts: deps.Artifacts, access: deps.Access, stream: deps.Stream, places: deps.Places, desk: deps.Desk,
 		clock: deps.Clock, links: links{base}, log: deps.Log, markdown: markdown.New(),
 		pace: 200 * time.Millisecond, calm: 4 * time.Second,
 	}
@@ -92,6 +97,8 @@ func (s *server) handler() http.Handler {
 		mux.HandleFunc("POST /-/logout", s.guardPost(s.signOut))
 	}
 	mux.HandleFunc("GET /{owner}/{repo}", s.repository)
+	mux.HandleFunc("GET /{owner}/{repo}/environments", s.environments)
+	mux.HandleFunc("POST /{owner}/{repo}/press/{stageRunID}/{button}", s.guardPost(s.press))
 	mux.HandleFunc("GET /{owner}/{repo}/runs/{number}", s.run)
 	mux.HandleFunc("GET /{owner}/{repo}/runs/{number}/events", s.events)
 	mux.HandleFunc("GET /{owner}/{repo}/runs/{number}/logs/{stageRunID}", s.rawLog)

@@ -107,6 +107,8 @@ func (s *server) find(ctx context.Context, q listQuery, visible func(pipeline.Re
 type listView struct {
 	page
 	Heading string
+	// Environments is the address of the repository's, on the page of one.
+	Environments string
 	// Repository is set on the page of one.
 	Repository   string
 	Repositories []choice
@@ -155,24 +157,13 @@ func (s *server) home(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) repository(w http.ResponseWriter, r *http.Request) {
-	repositories, err := s.runs.Repositories(r.Context())
-	if err != nil {
-		s.trouble(w, r, fmt.Errorf("list repositories: %w", err))
-		return
-	}
-	i := slices.IndexFunc(repositories, func(known pipeline.Repository) bool {
-		return strings.EqualFold(known.Owner, r.PathValue("owner")) && strings.EqualFold(known.Name, r.PathValue("repo"))
-	})
-	if i < 0 {
-		s.absent(w, r)
-		return
-	}
-	if !s.see(w, r, repositories[i]) {
+	repository, ok := s.known(w, r)
+	if !ok {
 		return
 	}
 	q := listQueryOf(r.URL.Query())
-	q.Repository = repositories[i].FullName()
-	s.list(w, r, repositories[i], q)
+	q.Repository = repository.FullName()
+	s.list(w, r, repository, q)
 }
 
 // list shows runs; repository is the only one, or none in particular.
@@ -243,6 +234,7 @@ func (s *server) listView(only pipeline.Repository, repositories []pipeline.Repo
 	link := q
 	if only.Name != "" {
 		v.Repository, v.Heading, v.Title, v.Action = only.FullName(), only.FullName(), only.FullName(), s.links.repository(only)
+		v.Environments = s.links.repository(only) + "/environments"
 		v.Crumbs = append(v.Crumbs, crumb{Text: only.FullName()})
 		link.Repository = ""
 	}
