@@ -44,7 +44,7 @@ func (r *Run) advanceStages(now time.Time) []Job {
 		changed = false
 		for i := range r.Stages {
 			s := &r.Stages[i]
-			if s.Superseded || s.Status != StatusQueued {
+			if s.Superseded || s.Status != StatusQueued || s.Spec.Uses == UsesSummary && s.Spec.Skip == "" && r.entriesOpen() {
 				continue
 			}
 			next, reason, by := latest.next(s, r.Held(*s))
@@ -64,6 +64,11 @@ func (r *Run) advanceStages(now time.Time) []Job {
 		}
 	}
 	return jobs
+}
+
+// entriesOpen reports whether what becomes of an entry is not recorded yet: a summary tells of it.
+func (r *Run) entriesOpen() bool {
+	return slices.ContainsFunc(r.Entries, func(e Entry) bool { return !e.State.Final() })
 }
 
 // next decides what becomes of a queued stage, with the reason and, where another stage is to blame, its key.

@@ -254,7 +254,7 @@ func TestStatusCan(t *testing.T) {
 		if from.Can(from) {
 			t.Errorf("%s can go to itself", from)
 		}
-		if from.Can(StatusQueued) && from != StatusWaiting { // it was released and waits for its needs
+		if from.Can(StatusQueued) && from != StatusWaiting && from != StatusRunning { // it was released, or has prepared, and waits for its needs
 			t.Errorf("%s can go back to queued", from)
 		}
 		for _, to := range all {

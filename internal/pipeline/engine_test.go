@@ -257,7 +257,7 @@ func newBench(t *testing.T, stages ...pipeline.StageDefinition) *bench {
 		},
 	}
 	b.service = pipeline.NewService(pipeline.ServiceOptions{
-		Store: db, Definitions: b.world, Forge: b.world, Built: func(string) bool { return true },
+		Store: db, Definitions: b.world, Forge: b.world, Built: func(string) bool { return true }, Releases: b.world,
 		Observers: []pipeline.Observer{b.watch}, Clock: pipeline.SystemClock{}, Logger: zerolog.Nop(),
 	})
 	b.engine = b.newEngine()
@@ -285,6 +285,7 @@ func (b *bench) work(engine *pipeline.Engine) (stop func()) {
 	q, err := queue.New(b.db, queue.Options{
 		Handlers: queue.Handlers{
 			Delivery: func(context.Context, string) error { return nil }, Stage: engine.Work, Interrupt: engine.Interrupt,
+			Gate: func(context.Context, int64, string) error { return nil }, Announce: func(context.Context, int64, string) error { return nil },
 			Discarded: func(_ context.Context, d queue.Discarded) { b.Errorf("given up: %+v", d) },
 		},
 		Concurrency: 4, Drain: time.Millisecond, Logger: zerolog.Nop(),
@@ -552,7 +553,7 @@ func TestRerunOfAFailedStage(t *testing.T) {
 		t.Error(got)
 	}
 	attempts := slices.DeleteFunc(again.Stages, func(s pipeline.StageRun) bool { return s.Superseded })
-	if attempts[0].Attempt != 2 || attempts[0].AttemptReason != "asked by @alice" {
+	if attempts[0].Attempt != 2 || attempts[0].AttemptReason != "run again, asked by @alice" {
 		t.Errorf("%+v", attempts[0])
 	}
 }

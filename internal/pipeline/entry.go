@@ -58,8 +58,10 @@ type Entry struct {
 	Askers []string `json:"askers"`
 	// Candidate is what would enter, as it was decided on last; nil: not prepared yet.
 	Candidate *Candidate `json:"candidate,omitempty"`
-	Approvals []Approval `json:"approvals,omitempty"`
-	Rejection *Rejection `json:"rejection,omitempty"`
+	// CandidateAt is since when it has been this one.
+	CandidateAt time.Time  `json:"candidate_at,omitzero"`
+	Approvals   []Approval `json:"approvals,omitempty"`
+	Rejection   *Rejection `json:"rejection,omitempty"`
 	// Hold is what a waiting one waits for.
 	Hold *Hold `json:"hold,omitempty"`
 	// Refused are the last words about it that did not count, newest last.

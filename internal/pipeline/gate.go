@@ -245,6 +245,9 @@ func (r *Run) HoldEntry(environment string, candidate Candidate, hold Hold, now 
 	if e == nil || e.State.Final() || e.State == EntryLeaving {
 		return nil
 	}
+	if e.Candidate == nil || e.Candidate.Fingerprint() != candidate.Fingerprint() {
+		e.CandidateAt = now
+	}
 	e.State, e.Candidate, e.Hold = EntryWaiting, &candidate, &hold
 	for _, s := range r.roots(environment) {
 		s.Status, s.Reason = StatusQueued, hold.Title
