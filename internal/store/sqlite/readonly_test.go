@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
@@ -145,5 +146,37 @@ func TestReadOnlyRefuses(t *testing.T) {
 	}
 	if content, err := os.ReadFile(empty); err != nil || len(content) != 0 {
 		t.Errorf("an empty file was written to: %d bytes, %v", len(content), err)
+	}
+}
+
+// TestReadOnlyAsRoot: what root reads stays the server's own, side files included, or the server could not start again.
+func TestReadOnlyAsRoot(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "slipway.db")
+	db, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err == nil {
+		err = errors.Join(db.Record(t.Context(), record("one")), db.Close())
+	}
+	const somebody = 65534
+	if err = errors.Join(err, os.Chown(dir, somebody, somebody), os.Chown(path, somebody, somebody)); err != nil {
+		t.Fatal(err)
+	}
+	wantRecords(t, openReadOnly(t, path), "one")
+	files, err := filepath.Glob(path + "*")
+	if err != nil || len(files) < 3 {
+		t.Fatalf("%v, %v: the database and its side files are expected", files, err)
+	}
+	for _, file := range files {
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owner := info.Sys().(*syscall.Stat_t).Uid; file != path+".lock" && owner != somebody {
+			t.Errorf("%s belongs to user %d", file, owner)
+		}
 	}
 }
