@@ -24,6 +24,9 @@ import (
 // intakeWorkers is how many deliveries are worked at a time: each mostly waits for an answer of GitHub.
 const intakeWorkers = 32
 
+// databaseName is the database's file in the data folder.
+const databaseName = "slipway.db"
+
 // retention is how long runs, logs and artifacts are kept.
 const retention = 90 * 24 * time.Hour
 
@@ -66,7 +69,7 @@ func newCore(ctx context.Context, o coreOptions) (*core, error) {
 	if err := os.MkdirAll(o.dataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
-	db, err := sqlite.Open(ctx, filepath.Join(o.dataDir, "slipway.db"), sqlite.Options{Logger: o.log})
+	db, err := sqlite.Open(ctx, filepath.Join(o.dataDir, databaseName), sqlite.Options{Logger: o.log})
 	if err != nil {
 		return nil, err
 	}

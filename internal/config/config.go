@@ -61,16 +61,7 @@ func count(n int) string {
 // Load merges the YAML file (may be "") under the environment, applies defaults and checks everything.
 // environ has the form of os.Environ.
 func Load(file string, environ []string) (Config, error) {
-	values, problems := fileValues(file)
-	for _, entry := range environ {
-		name, value, _ := strings.Cut(entry, "=")
-		switch {
-		case known(name):
-			values[name] = value
-		case strings.HasPrefix(name, "SLIPWAY_"):
-			problems = append(problems, fmt.Sprintf("%s is not a setting%s", name, suggestion(name)))
-		}
-	}
+	values, problems := merge(file, environ)
 	var c Config
 	for _, s := range settings() {
 		value, ok := values[s.name]
@@ -86,6 +77,34 @@ func Load(file string, environ []string) (Config, error) {
 		return Config{}, &Error{Problems: problems}
 	}
 	return c, nil
+}
+
+// DataDir is the data folder that the settings name, for commands that look into it and need nothing else of them: whoever
+// reads the audit need not have the App's key.
+func DataDir(file string, environ []string) (string, error) {
+	values, problems := merge(file, environ)
+	if len(problems) > 0 {
+		return "", &Error{Problems: problems}
+	}
+	if dir := values[dataDir]; dir != "" {
+		return dir, nil
+	}
+	return defaultDataDir, nil
+}
+
+// merge puts the environment over the file. Problems are those of keys; values are not looked at.
+func merge(file string, environ []string) (map[string]string, []string) {
+	values, problems := fileValues(file)
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		switch {
+		case known(name):
+			values[name] = value
+		case strings.HasPrefix(name, "SLIPWAY_"):
+			problems = append(problems, fmt.Sprintf("%s is not a setting%s", name, suggestion(name)))
+		}
+	}
+	return values, problems
 }
 
 // missing names what cannot be defaulted.

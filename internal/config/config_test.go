@@ -116,3 +116,29 @@ func TestProblems(t *testing.T) {
 		})
 	}
 }
+
+// TestDataDir: a command that only reads the data folder needs nothing else, and refuses what serve refuses of the keys.
+func TestDataDir(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "slipway.yml")
+	if err := os.WriteFile(file, []byte("SLIPWAY_DATA_DIR: /srv/slipway\nSLIPWAY_LOG_LEVEL: loud\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		file    string
+		environ []string
+		want    string
+		problem string
+	}{
+		{"", nil, "./data", ""},
+		{file, nil, "/srv/slipway", ""},
+		{file, []string{"SLIPWAY_DATA_DIR=/other"}, "/other", ""},
+		{"", []string{"SLIPWAY_DATA_DIR="}, "./data", ""},
+		{file, []string{"SLIPWAY_DATADIR=x"}, "", "did you mean SLIPWAY_DATA_DIR?"},
+		{file + "x", nil, "", "no such file"},
+	} {
+		got, err := DataDir(test.file, test.environ)
+		if got != test.want || (err == nil) != (test.problem == "") || err != nil && !strings.Contains(err.Error(), test.problem) {
+			t.Errorf("%q %q: %q, %v", test.file, test.environ, got, err)
+		}
+	}
+}

@@ -15,6 +15,12 @@ import (
 	"github.com/rs/zerolog"
 )
 
+// The one setting that is asked for alone (DataDir).
+const (
+	dataDir        = "SLIPWAY_DATA_DIR"
+	defaultDataDir = "./data"
+)
+
 // settings is every key of the server, in the order of docs/settings.md.
 func settings() []setting {
 	return []setting{
@@ -29,7 +35,7 @@ func settings() []setting {
 		{"GITHUB_OAUTH_CLIENT_SECRET", "", func(c *Config, v string) error { c.OAuthClientSecret = v; return nil }},
 		{"SLIPWAY_ADDR", ":8080", setAddr},
 		{"SLIPWAY_PUBLIC_URL", "http://localhost:8080", urlTo(func(c *Config) *string { return &c.PublicURL })},
-		{"SLIPWAY_DATA_DIR", "./data", func(c *Config, v string) error { c.DataDir = v; return nil }},
+		{dataDir, defaultDataDir, func(c *Config, v string) error { c.DataDir = v; return nil }},
 		{"SLIPWAY_DATABASE_URL", "sqlite", only("sqlite")},
 		{"SLIPWAY_EXECUTOR", "local", only("local")},
 		{"SLIPWAY_ARTIFACTS", "data", only("data")},

@@ -130,6 +130,16 @@ func testRepositories(t *testing.T, s Store) {
 	no(t, s.RemoveRepository(t.Context(), a.ID))
 	no(t, s.SaveRepository(t.Context(), c))
 	newer := create(t, s, push(4, "aaa"))
+	for _, spelled := range []string{"renamed", "RENAMED"} {
+		if r, err := s.RepositoryNamed(t.Context(), "Acme", spelled); err != nil || r != c {
+			t.Errorf("%s: %+v, %v", spelled, r, err)
+		}
+	}
+	if r, err := s.RepositoryNamed(t.Context(), "acme", "shop-3"); err != nil || r.ID != 3 {
+		t.Errorf("one that is not listed: %+v, %v", r, err)
+	}
+	_, err = s.RepositoryNamed(t.Context(), "acme", "shop-1")
+	wantNotFound(t, "a name of before", err)
 	found, err = s.RunByNumber(t.Context(), "acme", "renamed", 1)
 	if err != nil || found.ID != newer.ID {
 		t.Errorf("run #1 of a name used twice: %d, %v, want %d", found.ID, err, newer.ID)
