@@ -82,7 +82,8 @@ func demo(ctx context.Context, flags demoFlags) (err error) {
 		screen.Say("No sandbox can be had (" + reason + "): the example's stages run unsandboxed, as you.")
 	}
 	ended := newFinish()
-	b, err := newBot(ctx, settings, mode, watchers{screen, ended}, log)
+	ended.waiting = true
+	b, err := newBot(ctx, settings, surroundings{sandboxMode: mode, watcher: watchers{screen, ended}, unavailable: demoLacks}, log)
 	if err != nil {
 		return errors.Join(flags.orEnded(ctx, err), listener.Close())
 	}

@@ -158,7 +158,7 @@ func newBotFor(t *testing.T, github *githubtest.GitHub) *bot {
 		WebURL: urls.Web, V3APIURL: urls.REST, V4APIURL: urls.GraphQL, AppID: app.ID, PrivateKey: string(app.PrivateKey),
 		WebhookSecret: demoSecret, PublicURL: "http://localhost:8080", DataDir: filepath.Join(dir, "data"),
 		Secrets: "dir:" + filepath.Join(dir, "secrets"), Concurrency: 2, Network: sandbox.NetworkHost,
-	}, sandbox.ModeNone, nil, zerolog.New(zerolog.NewTestWriter(t)))
+	}, surroundings{sandboxMode: sandbox.ModeNone}, zerolog.New(zerolog.NewTestWriter(t)))
 	if err != nil {
 		t.Fatal(err)
 	}

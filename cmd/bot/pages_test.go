@@ -69,7 +69,7 @@ func (s *site) start() {
 		WebURL: urls.Web, V3APIURL: urls.REST, V4APIURL: urls.GraphQL, AppID: app.ID, PrivateKey: string(app.PrivateKey),
 		WebhookSecret: demoSecret, OAuthClientID: app.ClientID, OAuthClientSecret: app.ClientSecret, PublicURL: s.address(),
 		DataDir: filepath.Join(s.data, "data"), Secrets: "dir:" + filepath.Join(s.data, "secrets"), Concurrency: 2, Network: sandbox.NetworkHost,
-	}, sandbox.ModeNone, nil, zerolog.New(zerolog.NewTestWriter(s)))
+	}, surroundings{sandboxMode: sandbox.ModeNone}, zerolog.New(zerolog.NewTestWriter(s)))
 	if err != nil {
 		s.Fatal(err)
 	}

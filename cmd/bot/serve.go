@@ -45,7 +45,7 @@ func serve(ctx context.Context, settings config.Config) error {
 	if err != nil {
 		return err
 	}
-	b, err := newBot(ctx, settings, mode, nil, log)
+	b, err := newBot(ctx, settings, surroundings{sandboxMode: mode}, log)
 	if err != nil {
 		return err
 	}

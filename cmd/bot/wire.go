@@ -24,11 +24,11 @@ func eventHandlers(b *bot, appID int64) []githubapp.EventHandler {
 	now := pipeline.SystemClock{}.Now
 	return []githubapp.EventHandler{
 		handlers.Ping{},
-		&handlers.Push{Service: b.service, Now: now},
-		&handlers.PullRequest{Service: b.service, Commits: b.forge, Now: now},
+		&handlers.Push{Service: b.service, Pushes: b.db, Gate: b.keeper, Now: now},
+		&handlers.PullRequest{Service: b.service, Commits: b.forge, Pushes: b.db, Gate: b.keeper, Now: now},
 		&handlers.MergeGroup{Service: b.service, Now: now},
-		&handlers.IssueComment{Desk: b.desk},
-		&handlers.CheckRun{Service: b.service, Permissions: b.forge, AppID: appID, StageOf: checks.ParseExternalID},
+		&handlers.IssueComment{Desk: b.desk, Now: now},
+		&handlers.CheckRun{Desk: b.desk, AppID: appID, StageOf: checks.ParseExternalID},
 		&handlers.CheckSuite{Service: b.service, Permissions: b.forge, Runs: b.db, AppID: appID, Now: now},
 		&handlers.Installation{Service: b.service, Ledger: b.db, Runs: b.db},
 		&handlers.InstallationRepositories{Service: b.service, Ledger: b.db, Runs: b.db},

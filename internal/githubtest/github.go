@@ -219,3 +219,6 @@ func (g *GitHub) Changed() <-chan struct{} {
 }
 
 func (g *GitHub) now() time.Time { return g.clock.Now().UTC().Truncate(time.Second) }
+
+// Now is GitHub's clock, in whole seconds as its answers are.
+func (g *GitHub) Now() time.Time { return g.now() }

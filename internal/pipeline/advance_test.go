@@ -163,7 +163,7 @@ func TestRerunBringsBackWhatWasSkippedBecauseOfIt(t *testing.T) {
 	if run.Status != StatusFailure {
 		t.Fatal(run.Status)
 	}
-	jobs, err := run.Rerun("a", "run again, asked by @alice", at(3))
+	jobs, err := run.Rerun("a", "", "run again, asked by @alice", at(3))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,11 +176,11 @@ func TestRerunBringsBackWhatWasSkippedBecauseOfIt(t *testing.T) {
 	if run.Status.Final() || !run.FinishedAt.IsZero() {
 		t.Errorf("run is %s, finished %v", run.Status, run.FinishedAt)
 	}
-	again, err := run.Rerun("a", "twice", at(4))
+	again, err := run.Rerun("a", "", "twice", at(4))
 	if err != nil || again != nil {
 		t.Errorf("a second click: %v %v", again, err)
 	}
-	if _, err := run.Rerun("nothing", "", at(4)); err == nil {
+	if _, err := run.Rerun("nothing", "", "", at(4)); err == nil {
 		t.Error("unknown stage was accepted")
 	}
 }
@@ -254,7 +254,7 @@ func TestStatusCan(t *testing.T) {
 		if from.Can(from) {
 			t.Errorf("%s can go to itself", from)
 		}
-		if from.Can(StatusQueued) && from != StatusWaiting { // it was released and waits for its needs
+		if from.Can(StatusQueued) && from != StatusWaiting && from != StatusRunning { // it was released, or has prepared, and waits for its needs
 			t.Errorf("%s can go back to queued", from)
 		}
 		for _, to := range all {
@@ -318,7 +318,7 @@ func TestRerunWhileTheSummaryWaitsForAWorker(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := run.Rerun("a", "asked by @alice", at(3)); err != nil {
+		if _, err := run.Rerun("a", "", "asked by @alice", at(3)); err != nil {
 			t.Fatal(err)
 		}
 		if got := states(run); got != "a=ready summary=queued" {
@@ -337,7 +337,7 @@ func TestRerunOfACancelledStageBringsBackWhatNeedsIt(t *testing.T) {
 	run.Advance(at(0))
 	run.Cancel("superseded by run #2", at(1))
 	finish(t, run, "summary", Verdict{Status: StatusSuccess})
-	if _, err := run.Rerun("a", "asked by @alice", at(2)); err != nil {
+	if _, err := run.Rerun("a", "", "asked by @alice", at(2)); err != nil {
 		t.Fatal(err)
 	}
 	if got := states(run); got != "other=cancelled a=ready b=queued c=queued summary=queued" {
@@ -374,7 +374,7 @@ func TestRerunBringsBackWhatWasSkippedBecauseOfTheSummary(t *testing.T) {
 	run.Advance(at(0))
 	finish(t, run, "a", Verdict{Status: StatusFailure})
 	finish(t, run, "summary", Verdict{Status: StatusFailure})
-	if _, err := run.Rerun("a", "asked by @alice", at(3)); err != nil {
+	if _, err := run.Rerun("a", "", "asked by @alice", at(3)); err != nil {
 		t.Fatal(err)
 	}
 	if got := states(run); got != "a=ready summary=queued after=queued" {

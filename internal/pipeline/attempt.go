@@ -52,6 +52,17 @@ func (r *Run) Conclude(stageRunID int64, result Result, now time.Time) ([]Job, e
 		return nil, fmt.Errorf("stage attempt %d of run %d: %w", stageRunID, r.ID, ErrNotFound)
 	}
 	result.Verdict = s.judge(result.Verdict)
+	if s.Phase == PhaseApply {
+		result = result.after(s.Result)
+	}
+	if s.endsPrepared(result) {
+		if err := s.Move(StatusQueued, now); err != nil {
+			return nil, err
+		}
+		result.PreparedSteps = len(result.Steps)
+		s.Result, s.Phase, s.Progress = result, PhaseApply, ""
+		return r.Advance(now), nil
+	}
 	status := result.Verdict.Status
 	if s.Spec.ContinueOnFailure && (status == StatusFailure || status == StatusTimedOut) {
 		status = StatusNeutral
@@ -108,6 +119,13 @@ func (r *Run) tryAgain(stageRunID int64, now time.Time) []Job {
 		return nil
 	}
 	fresh := r.newAttempt(s.Spec.Key, next, now)
+	if fresh.Spec.Enters {
+		// It prepares again and the gate decides again, after the pause.
+		if e := r.Entry(fresh.Spec.Environment); e != nil {
+			e.NotBefore = now.Add(after)
+		}
+		return nil
+	}
 	fresh.Status = StatusReady
 	return []Job{{Kind: JobStage, StageRunID: fresh.ID, RunID: r.ID, Key: fresh.Spec.Key, After: after}}
 }
@@ -132,8 +150,9 @@ func (r *Run) newAttempt(key string, with StageRun, now time.Time) *StageRun {
 	return &r.Stages[len(r.Stages)-1]
 }
 
-// Rerun makes new attempts of an ended stage, of those that did not run because of it and of the summary.
-func (r *Run) Rerun(key, why string, now time.Time) ([]Job, error) {
+// Rerun makes new attempts of an ended stage, of those that did not run because of it and of the summary. asker is who
+// wants it: with stages that change an environment, they ask for that, too.
+func (r *Run) Rerun(key, asker, why string, now time.Time) ([]Job, error) {
 	s := r.current(key)
 	if s.Spec.Key != key {
 		return nil, fmt.Errorf("stage %s of run #%d: %w", key, r.Number, ErrNotFound)
@@ -152,6 +171,9 @@ func (r *Run) Rerun(key, why string, now time.Time) ([]Job, error) {
 			if err := r.current(c.Spec.Key).endUntold(why, now); err != nil {
 				return nil, err
 			}
+		}
+		if c.Spec.Enters {
+			r.reopen(c.Spec.Environment, asker)
 		}
 		r.newAttempt(c.Spec.Key, StageRun{AttemptReason: why}, now)
 	}

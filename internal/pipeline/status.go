@@ -29,7 +29,8 @@ var transitions = map[Status][]Status{ //nolint:gochecknoglobals // a constant t
 	StatusQueued:  {StatusReady, StatusWaiting, StatusSkipped, StatusCancelled},
 	StatusReady:   {StatusRunning, StatusCancelled, StatusSkipped},
 	StatusWaiting: {StatusQueued, StatusReady, StatusCancelled, StatusSkipped, StatusFailure},
-	StatusRunning: {StatusSuccess, StatusFailure, StatusNeutral, StatusSkipped, StatusCancelled, StatusTimedOut, StatusWaiting},
+	// Back to queued: the first of two steps has passed.
+	StatusRunning: {StatusSuccess, StatusFailure, StatusNeutral, StatusSkipped, StatusCancelled, StatusTimedOut, StatusWaiting, StatusQueued},
 }
 
 // Can reports whether the state machine allows next after s.

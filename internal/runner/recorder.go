@@ -66,7 +66,7 @@ func (r *recorder) emit(event pipeline.StageEvent) {
 	event = mask(r.redactor, event)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	essential := event.Type == pipeline.StageEventVerdict || event.Type == pipeline.StageEventStep
+	essential := isEssential(event.Type)
 	if r.dropping && !essential {
 		return
 	}
@@ -81,6 +81,16 @@ func (r *recorder) emit(event pipeline.StageEvent) {
 	}
 	r.other += int64(r.write(event))
 	r.closed = r.closed || event.Type == pipeline.StageEventVerdict
+}
+
+// isEssential: without these a stage would not end, or not be what was approved.
+func isEssential(t pipeline.StageEventType) bool {
+	switch t {
+	case pipeline.StageEventVerdict, pipeline.StageEventStep, pipeline.StageEventPart, pipeline.StageEventPrivate:
+		return true
+	default:
+		return false
+	}
 }
 
 // write appends one line in one write, so that a follower sees it at once and never a part of two.

@@ -87,7 +87,7 @@ func (j *job) newSession(secrets pipeline.Secrets) (*session, error) {
 		return nil, err
 	}
 	return &session{
-		task: j.task, options: j.options, secrets: secrets.Env, scratch: scratch, reaper: reaper, caches: map[string]string{},
+		task: j.task, options: j.options, secrets: secrets.Env, files: secrets.Files, scratch: scratch, reaper: reaper, caches: map[string]string{},
 		recorder: newRecorder(j.events, j.deps.Clock, j.task.MaxLogBytes),
 	}, nil
 }

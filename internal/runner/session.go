@@ -27,8 +27,10 @@ type Session interface {
 	// CacheDir is a folder kept between runs of the repository under that name (contract: shared only by trusted
 	// commits). Commands see it at the same path. Concurrent stages may share it.
 	CacheDir(name string) (string, error)
-	// Secret returns a secret the stage names.
+	// Secret returns a secret the stage names, or one its kind implies and somebody has set.
 	Secret(name string) (string, bool)
+	// File returns what the stage's preparation kept with KeepPrivate or, in a rollback, a file of the release.
+	File(name string) ([]byte, bool)
 
 	// Command runs a tool in the sandbox and streams its output into the log.
 	Command(ctx context.Context, c Command) (Exit, error)
@@ -42,6 +44,12 @@ type Session interface {
 	Output(name, value string)
 	// Artifact keeps the file at path (absolute, or relative to the checkout; no link) under name.
 	Artifact(name, path string) error
+	// Part fixes a part of the candidate: what people approve and what alone may be applied afterwards. A later part of
+	// the same kind and name takes the place of an earlier one.
+	Part(pipeline.Part)
+	// KeepPrivate keeps content for the second step of the stage, encrypted. Nobody is shown it, and it is not masked. Each
+	// name can be kept once.
+	KeepPrivate(name string, content []byte) error
 }
 
 // Command is one tool run. It is an argument list, never a shell line built from someone's text.

@@ -23,6 +23,7 @@ type session struct {
 	task    pipeline.Task
 	options Options
 	secrets map[string]string
+	files   map[string][]byte
 	dir     string
 	root    *os.Root
 	scratch string
@@ -52,6 +53,12 @@ func (s *session) home() string        { return filepath.Join(s.scratch, "home")
 func (s *session) Secret(name string) (string, bool) {
 	value, found := s.secrets[name]
 	return value, found
+}
+
+// File implements Session.
+func (s *session) File(name string) ([]byte, bool) {
+	content, found := s.files[name]
+	return content, found
 }
 
 // safeName is a name that can be a folder's as it is.
@@ -186,3 +193,11 @@ func (s *session) Output(name, value string) {
 }
 
 func (s *session) Artifact(name, path string) error { return s.keeper.keep(name, path) }
+
+func (s *session) Part(part pipeline.Part) {
+	s.recorder.emit(pipeline.StageEvent{Type: pipeline.StageEventPart, Part: &part})
+}
+
+func (s *session) KeepPrivate(name string, content []byte) error {
+	return s.keeper.keepPrivate(name, content)
+}

@@ -29,6 +29,8 @@ type Options struct {
 	Task    pipeline.Task
 	Files   map[string]string // the checkout; names with slashes
 	Secrets map[string]string
+	// Kept are the files of Session.File.
+	Kept map[string][]byte
 	// CacheRoot is shared by sessions that are runs of one repository; empty: a cache of its own.
 	CacheRoot string
 	// Env overrides what commands see of the machine (PATH, HOME, …).
@@ -43,6 +45,7 @@ type Session struct {
 	cache   string
 	root    *os.Root
 	secrets map[string]string
+	kept    map[string][]byte
 	env     []string
 
 	mu sync.Mutex
@@ -58,6 +61,8 @@ type Record struct {
 	Findings  []pipeline.Finding
 	Outputs   map[string]string
 	Artifacts map[string][]byte
+	Private   map[string][]byte
+	Parts     []pipeline.Part
 	Steps     []pipeline.Step // ended ones
 	Commands  [][]string
 }
@@ -65,12 +70,13 @@ type Record struct {
 // New makes a checkout and a session on it; both are gone after the test.
 func New(tb testing.TB, o Options) *Session {
 	tb.Helper()
-	s := &Session{task: o.Task, dir: folder(tb), scratch: folder(tb), cache: o.CacheRoot, secrets: o.Secrets, env: o.Env}
+	s := &Session{task: o.Task, dir: folder(tb), scratch: folder(tb), cache: o.CacheRoot, secrets: o.Secrets, kept: o.Kept, env: o.Env}
 	if s.cache == "" {
 		s.cache = folder(tb)
 	}
 	s.Recorded.Outputs = map[string]string{}
 	s.Recorded.Artifacts = map[string][]byte{}
+	s.Recorded.Private = map[string][]byte{}
 	for name, text := range o.Files {
 		s.Write(tb, name, text)
 	}
@@ -293,6 +299,30 @@ func (s *Session) Artifact(name, path string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.Recorded.Artifacts[name] = content
+	return nil
+}
+
+// File returns what Options.Kept holds.
+func (s *Session) File(name string) ([]byte, bool) {
+	content, found := s.kept[name]
+	return content, found
+}
+
+// Part notes a part of the candidate.
+func (s *Session) Part(part pipeline.Part) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Recorded.Parts = append(s.Recorded.Parts, part)
+}
+
+// KeepPrivate notes what is kept for the second step.
+func (s *Session) KeepPrivate(name string, content []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, taken := s.Recorded.Private[name]; taken {
+		return os.ErrExist
+	}
+	s.Recorded.Private[name] = bytes.Clone(content)
 	return nil
 }
 

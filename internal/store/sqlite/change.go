@@ -26,7 +26,7 @@ func (db *DB) Change(
 	}
 	run := before.run
 	run.Stages = slices.Clone(before.run.Stages)
-	was := identities(run)
+	was, entered := identities(run), entryNames(run)
 	jobs, err := change(&run)
 	if err != nil {
 		return pipeline.Run{}, err
@@ -39,6 +39,7 @@ func (db *DB) Change(
 		return pipeline.Run{}, err
 	}
 	d.jobs = jobs
+	d.entries = !slices.Equal(entered, entryNames(run))
 	if d.empty() {
 		return run, nil
 	}
@@ -52,7 +53,9 @@ func (db *DB) Change(
 type difference struct {
 	run *pipeline.Run
 	// document is empty where the run itself is as it was.
-	document          string
+	document string
+	// entries: they are into other environments than before.
+	entries           bool
 	altered, appended []stageChange
 	jobs              []pipeline.Job
 }
@@ -62,6 +65,14 @@ type stageChange struct {
 	row   stageRow
 	// result: it changed, too.
 	result bool
+}
+
+func entryNames(run pipeline.Run) []string {
+	var names []string
+	for _, e := range run.Entries {
+		names = append(names, e.Environment)
+	}
+	return names
 }
 
 func (d difference) empty() bool {
@@ -139,6 +150,14 @@ func (b *batch) store(d difference) error {
 		}
 		if n == 0 {
 			return pipeline.ErrNotFound // swept meanwhile
+		}
+	}
+	if d.entries {
+		if _, err := b.exec(`DELETE FROM run_entries WHERE run_id = ?`, d.run.ID); err != nil {
+			return fmt.Errorf("entries of run %d: %w", d.run.ID, err)
+		}
+		if err := b.insertEntries(*d.run); err != nil {
+			return err
 		}
 	}
 	for _, c := range d.altered {

@@ -86,13 +86,25 @@ func (b *batch) insertRun(run pipeline.Run) error {
 		return err
 	}
 	t := run.Trigger
-	_, err = b.exec(`INSERT INTO runs (id, repository_id, number, key, run_group, status, open, branch, sha, pull_request,
+	_, err = b.exec(`INSERT INTO runs (id, repository_id, number, key, run_group, status, open, event, branch, sha, pull_request,
 			created_at, finished_at, document)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		run.ID, t.Repository.ID, run.Number, run.Key, t.Group(), string(run.Status), !run.Status.Final(), t.Branch, t.SHA, t.PullRequest,
-		nanos(run.CreatedAt), nanos(run.FinishedAt), document)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		run.ID, t.Repository.ID, run.Number, run.Key, t.Group(), string(run.Status), !run.Status.Final(), string(t.Event), t.Branch,
+		t.SHA, t.PullRequest, nanos(run.CreatedAt), nanos(run.FinishedAt), document)
 	if err != nil {
 		return fmt.Errorf("store run #%d: %w", run.Number, err)
+	}
+	return b.insertEntries(run)
+}
+
+// insertEntries notes into which environments a run has an entry, so that it is found by them.
+func (b *batch) insertEntries(run pipeline.Run) error {
+	for _, e := range run.Entries {
+		_, err := b.exec(`INSERT INTO run_entries (run_id, environment, repository_id) VALUES (?, ?, ?)
+			ON CONFLICT (run_id, environment) DO NOTHING`, run.ID, e.Environment, run.Trigger.Repository.ID)
+		if err != nil {
+			return fmt.Errorf("entry of run #%d into %s: %w", run.Number, e.Environment, err)
+		}
 	}
 	return nil
 }

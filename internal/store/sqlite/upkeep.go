@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river/riverdriver"
@@ -96,11 +97,16 @@ func (db *DB) releaseDue(ctx context.Context) error {
 }
 
 func (db *DB) setAlarm(ctx context.Context, now time.Time) error {
+	queues := store.Queues()
+	var args []any
+	for _, q := range queues {
+		args = append(args, q)
+	}
 	var next sql.NullString
 	err := db.look(ctx, func(v view) error {
-		return v.one(`SELECT CAST(min(scheduled_at) AS TEXT) FROM river_job
-			WHERE state IN ('available', 'retryable', 'scheduled') AND queue IN (?, ?, ?) AND priority = 1 AND scheduled_at > ?`,
-			[]any{store.QueueIntake, store.QueueStages, store.QueueControl, now.UTC().Format(riverTime)}, &next)
+		return v.one(`SELECT CAST(min(scheduled_at) AS TEXT) FROM river_job WHERE state IN ('available', 'retryable', 'scheduled')
+				AND queue IN (?`+strings.Repeat(", ?", len(queues)-1)+`) AND priority = 1 AND scheduled_at > ?`,
+			append(args, now.UTC().Format(riverTime)), &next)
 	})
 	if err != nil {
 		return fmt.Errorf("next due job: %w", err)
