@@ -88,6 +88,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"list":                      testList,
 		"list is light":             testListIsLight,
 		"repositories":              testRepositories,
+		"repository":                testRepository,
 		"mirror":                    testMirror,
 		"dirty runs":                testDirtyRuns,
 		"settings":                  testSettings,
