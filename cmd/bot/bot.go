@@ -41,6 +41,7 @@ type bot struct {
 	reporter   *checks.Reporter
 	recovery   *githubclient.Recovery
 	stream     *dashboard.Stream
+	signedIn   *dashboard.SignedIn // nil: nobody can sign in
 	handler    http.Handler
 	reconciler *handlers.Reconciler
 
@@ -115,7 +116,10 @@ func (b *bot) face(settings config.Config, definitions *pipelinefile.Loader, reg
 	now := pipeline.SystemClock{}.Now
 	b.keeper = newKeeper(b)
 	b.desk = newDesk(b, settings.PublicURL)
-	var err error
+	err := b.signIn(settings)
+	if err != nil {
+		return err
+	}
 	b.dispatcher, err = handlers.NewDispatcher(b.log, eventHandlers(b, settings.AppID)...)
 	if err != nil {
 		return err
@@ -131,8 +135,8 @@ func (b *bot) face(settings config.Config, definitions *pipelinefile.Loader, reg
 	}
 	base := basePath(settings.PublicURL)
 	pages, err := dashboard.New(dashboard.Deps{
-		Runs: b.db, Logs: b.artifacts, Artifacts: artifactFiles{b.artifacts}, Access: dashboard.LoopbackOnly{Sandboxed: fromStage}, Stream: b.stream,
-		BasePath: base, Log: b.log,
+		Runs: b.db, Logs: b.artifacts, Artifacts: artifactFiles{b.artifacts}, Access: b.access(), Stream: b.stream,
+		Places: places{b.db, b.rules}, Desk: pageDesk{b.desk}, BasePath: base, Log: b.log,
 	})
 	if err != nil {
 		return err

@@ -16,6 +16,10 @@ type Config struct {
 	PrivateKey    string // PEM
 	WebhookSecret string
 
+	// OAuthClientID and OAuthClientSecret let people sign in to the pages; both or none.
+	OAuthClientID     string
+	OAuthClientSecret string
+
 	Addr      string
 	PublicURL string // without a trailing slash
 	DataDir   string
@@ -115,8 +119,17 @@ func (c *Config) missing() []string {
 	if c.WebhookSecret == "" {
 		problems = append(problems, "GITHUB_APP_WEBHOOK_SECRET is empty: without it anyone could send events; set it here and on the App's settings page")
 	}
+	switch {
+	case c.OAuthClientID != "" && c.OAuthClientSecret == "":
+		problems = append(problems, "GITHUB_OAUTH_CLIENT_SECRET is not set, but GITHUB_OAUTH_CLIENT_ID is: generate a client secret on the App's settings page, or set neither")
+	case c.OAuthClientID == "" && c.OAuthClientSecret != "":
+		problems = append(problems, "GITHUB_OAUTH_CLIENT_ID is not set, but GITHUB_OAUTH_CLIENT_SECRET is: the client ID is on the App's settings page; or set neither")
+	}
 	return problems
 }
+
+// SignIn reports whether people can sign in to the pages.
+func (c *Config) SignIn() bool { return c.OAuthClientID != "" }
 
 // DefaultConcurrency is the number of cores, never under 2: independent stages run side by side.
 func DefaultConcurrency() int { return max(2, runtime.NumCPU()) }

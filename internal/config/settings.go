@@ -31,6 +31,8 @@ func settings() []setting {
 		{"GITHUB_APP_PRIVATE_KEY", "", setPrivateKey},
 		{"GITHUB_APP_PRIVATE_KEY_FILE", "", setPrivateKeyFile},
 		{"GITHUB_APP_WEBHOOK_SECRET", "", func(c *Config, v string) error { c.WebhookSecret = v; return nil }},
+		{"GITHUB_OAUTH_CLIENT_ID", "", setClientID},
+		{"GITHUB_OAUTH_CLIENT_SECRET", "", func(c *Config, v string) error { c.OAuthClientSecret = v; return nil }},
 		{"SLIPWAY_ADDR", ":8080", setAddr},
 		{"SLIPWAY_PUBLIC_URL", "http://localhost:8080", urlTo(func(c *Config) *string { return &c.PublicURL })},
 		{dataDir, defaultDataDir, func(c *Config, v string) error { c.DataDir = v; return nil }},
@@ -94,6 +96,14 @@ func setAppID(c *Config, v string) error {
 		return fmt.Errorf("%q is not an App ID: it is the number on the App's settings page", v)
 	}
 	c.AppID = id
+	return nil
+}
+
+func setClientID(c *Config, v string) error {
+	if _, err := strconv.ParseInt(v, 10, 64); err == nil {
+		return fmt.Errorf("%q is the App ID: the client ID stands below it on the App's settings page and begins with Iv", v)
+	}
+	c.OAuthClientID = v
 	return nil
 }
 

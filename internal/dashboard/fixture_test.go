@@ -114,6 +114,7 @@ type everyone struct{}
 
 func (everyone) Enter(*http.Request) Decision                    { return Visible }
 func (everyone) See(*http.Request, pipeline.Repository) Decision { return Visible }
+func (everyone) Visitor(*http.Request) (Person, bool)            { return Person{}, false }
 
 func serverOf(t *testing.T, m *memory, change func(*Deps)) *server {
 	t.Helper()

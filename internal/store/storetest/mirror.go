@@ -91,10 +91,23 @@ func testRepositories(t *testing.T, s Store) {
 		}
 	}
 	list(a, b)
+	known := func(want pipeline.Repository) {
+		t.Helper()
+		got, err := s.Repository(t.Context(), want.ID)
+		no(t, err)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("repository %d:\n%s", want.ID, diff)
+		}
+	}
+	known(a)
+	known(repository(3))
+	_, err := s.Repository(t.Context(), 9999)
+	wantNotFound(t, "repository", err)
 	run := create(t, s, push(1, "aaa"))
 	a.Name, a.Private = "renamed", false
 	no(t, s.SaveRepository(t.Context(), a))
 	list(a, b)
+	known(a)
 	found, err := s.RunByNumber(t.Context(), "acme", "renamed", 1)
 	if err != nil || found.ID != run.ID {
 		t.Errorf("a run by the new name: %d, %v", found.ID, err)
@@ -102,6 +115,7 @@ func testRepositories(t *testing.T, s Store) {
 	no(t, s.RemoveRepository(t.Context(), a.ID))
 	no(t, s.RemoveRepository(t.Context(), 9999))
 	list(b)
+	known(a)
 	if _, err := s.Run(t.Context(), run.ID); err != nil {
 		t.Errorf("a run of a removed repository: %v", err)
 	}

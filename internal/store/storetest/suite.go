@@ -22,6 +22,7 @@ type Store interface {
 
 	Repositories(ctx context.Context) ([]pipeline.Repository, error)
 	RepositoryNamed(ctx context.Context, owner, name string) (pipeline.Repository, error)
+	Repository(ctx context.Context, id int64) (pipeline.Repository, error)
 	SaveRepository(ctx context.Context, r pipeline.Repository) error
 	RemoveRepository(ctx context.Context, id int64) error
 
