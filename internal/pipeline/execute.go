@@ -147,6 +147,9 @@ func (e *Engine) taskSecrets(ctx context.Context, run Run, s StageRun) (Secrets,
 		}
 	}
 	files, err := e.taskFiles(ctx, run, s)
+	if errors.Is(err, ErrNotFound) {
+		return Secrets{}, goneVerdict(err), nil
+	}
 	if err != nil {
 		return Secrets{}, nil, err
 	}
@@ -182,6 +185,14 @@ func (e *Engine) taskFiles(ctx context.Context, run Run, s StageRun) (map[string
 		files[a.Name] = content
 	}
 	return files, nil
+}
+
+// goneVerdict: nothing is applied that is not what was prepared. Another attempt prepares it again.
+func goneVerdict(err error) *Verdict {
+	return &Verdict{
+		Status: StatusFailure, Infrastructure: true, Title: "what it needs is no longer kept",
+		Cause: fmt.Sprintf("Files that this stage needs are gone: %v. What was prepared may have waited too long.", err),
+	}
 }
 
 func secretVerdict(run Run, s StageRun, name string, err error) *Verdict {
