@@ -73,14 +73,18 @@ type Entry struct {
 	Environment string     `json:"environment"`
 	Action      Action     `json:"action"`
 	State       EntryState `json:"state"`
+	// Turn counts how often it was opened again after it had ended: each turn is a deployment of its own.
+	Turn int `json:"turn,omitempty"`
 	// Automatic: a push asked for it, not a person.
 	Automatic bool `json:"automatic,omitempty"`
 	// Askers are those who asked for it: the actor, and who had it tried again.
 	Askers []string `json:"askers"`
 	// Candidate is what would enter, as it was decided on last; nil: not prepared yet.
 	Candidate *Candidate `json:"candidate,omitempty"`
-	Approvals []Approval `json:"approvals,omitempty"`
-	Rejection *Rejection `json:"rejection,omitempty"`
+	// CandidateAt is since when it has been this one.
+	CandidateAt time.Time  `json:"candidate_at,omitzero"`
+	Approvals   []Approval `json:"approvals,omitempty"`
+	Rejection   *Rejection `json:"rejection,omitempty"`
 	// Hold is what a waiting one waits for.
 	Hold *Hold `json:"hold,omitempty"`
 	// Refused are the last words about it that did not count, newest last.

@@ -12,6 +12,8 @@ type PlanFacts struct {
 	ChangedPaths []string
 	// Built reports whether this program can carry out a stage kind.
 	Built func(uses string) bool
+	// Unavailable says why a stage kind cannot be carried out in these surroundings; empty: it can. nil: all can.
+	Unavailable func(uses string) string
 	// Restores is the release that a rollback brings back.
 	Restores *Release
 	// Closed, where set, is why no environment can be entered from here at all: what would enter only prepares.
@@ -114,7 +116,9 @@ func setEntries(plan *Plan, t Trigger, d Definition) {
 		if !entered {
 			continue
 		}
-		entry := Entry{Environment: env.Name, Action: ActionDeploy, State: EntryPreparing, Automatic: t.Deploy == nil, Askers: []string{t.Actor}}
+		entry := Entry{Environment: env.Name, Action: ActionDeploy, State: EntryPreparing, Askers: []string{t.Actor}}
+		// A push that somebody had run again is asked for by them.
+		entry.Automatic = t.Deploy == nil && !t.Fresh
 		if t.Deploy != nil {
 			entry.Action = t.Deploy.Action
 		}
@@ -244,6 +248,8 @@ func skipReason(t Trigger, d Definition, def StageDefinition, environment, refus
 		return refusal, nil
 	case !facts.Built(def.Uses):
 		return fmt.Sprintf("this version of Slipway has no stage kind %q", def.Uses), nil
+	case facts.Unavailable != nil && facts.Unavailable(def.Uses) != "":
+		return facts.Unavailable(def.Uses), nil
 	}
 	return environmentSkip(t, d, def, environment, facts), nil
 }
