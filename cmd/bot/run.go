@@ -92,6 +92,9 @@ func runHere(ctx context.Context, dir string, flags runFlags) (err error) {
 		source:    func(pipeline.Trigger) pipeline.Source { return pipeline.Source{Directory: here.dir} },
 		observers: func(*core) []pipeline.Observer { return []pipeline.Observer{screen, ended} },
 		deliver:   func(context.Context, string) error { return nil }, // nothing is delivered here
+		closed:    "`slipway run` changes no environment: deploy with a comment on a pull request",
+		gate:      noEntry,
+		announce:  noEntry,
 		log:       zerolog.Nop(),
 	})
 	if err != nil {
@@ -112,6 +115,9 @@ func runHere(ctx context.Context, dir string, flags runFlags) (err error) {
 	}
 	return outcome(run)
 }
+
+// noEntry is asked about nothing: no environment can be entered from here.
+func noEntry(context.Context, int64, string) error { return nil }
 
 // runToEnd submits a trigger and waits; when ctx ends first, the run is cancelled and its end awaited.
 func (c *core) runToEnd(ctx context.Context, t pipeline.Trigger, ended *finish) (pipeline.Run, error) {
@@ -141,13 +147,15 @@ func outcome(run pipeline.Run) error {
 // finish is an observer that knows how runs ended.
 type finish struct {
 	changed chan pipeline.Run
+	// waiting: runs that wait for a person are told, too.
+	waiting bool
 }
 
 func newFinish() *finish { return &finish{changed: make(chan pipeline.Run, 64)} }
 
 // RunChanged implements pipeline.Observer.
 func (f *finish) RunChanged(run pipeline.Run) {
-	if run.Status.Final() {
+	if run.Status.Final() || f.waiting && run.Status == pipeline.StatusWaiting {
 		select {
 		case f.changed <- run:
 		default: // nobody waits for so many

@@ -16,6 +16,7 @@ import (
 //	logs/12/12345.jsonl           one line of JSON a log line, only ever appended to
 //	artifacts/12/12345/index.jsonl the names, one line of JSON each
 //	artifacts/12/12345/9f86d0…     a file, named by a digest of its name: names are hostile
+//	private/12/12345/9f86d0…       a file for an attempt's second step, encrypted with private.key
 //
 // It implements pipeline.LogStore and pipeline.ArtifactStore. One process writes; others may read.
 type Store struct {
@@ -29,7 +30,7 @@ type Store struct {
 
 // New prepares dir, which is made when it does not exist.
 func New(dir string) (*Store, error) {
-	for _, sub := range []string{"logs", "artifacts"} {
+	for _, sub := range []string{"logs", "artifacts", "private"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return nil, fmt.Errorf("folder of logs and artifacts: %w", explain(dir, err))
 		}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +21,7 @@ func (s *Store) Sweep(ctx context.Context, stageRunIDs []int64) error {
 		if ctx.Err() != nil {
 			return errors.Join(append(problems, context.Cause(ctx))...)
 		}
-		problems = append(problems, s.forgetLog(id), os.RemoveAll(s.artifactDir(id)))
+		problems = append(problems, s.forgetLog(id), os.RemoveAll(s.artifactDir(id)), os.RemoveAll(filepath.Dir(s.privatePath(id, ""))))
 		if err := os.Remove(s.logPath(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			problems = append(problems, err)
 		}
@@ -57,7 +58,7 @@ func (s *Store) SweepUnknown(
 func (s *Store) writtenBefore(before time.Time) ([]int64, error) {
 	var ids []int64
 	root := os.DirFS(s.dir)
-	for folder, suffix := range map[string]string{"logs": ".jsonl", "artifacts": ""} {
+	for folder, suffix := range map[string]string{"logs": ".jsonl", "artifacts": "", "private": ""} {
 		found, err := fs.Glob(root, folder+"/*/*"+suffix)
 		if err != nil {
 			return nil, err

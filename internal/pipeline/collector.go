@@ -21,11 +21,16 @@ type collector struct {
 	pending string    // progress not yet stored
 	used    int       // bytes of findings, sections and outputs
 	dropped int       // sections and outputs that did not fit
+	// partLost: a part of the candidate did not fit, so that what would be approved is not what would be applied.
+	partLost bool
 }
 
 func newCollector(e *Engine, run Run, s StageRun) *collector {
 	return &collector{engine: e, run: run, stage: s}
 }
+
+// maxParts bounds what one attempt fixes of a candidate.
+const maxParts = 500
 
 // eventBuffer is how many events may be read ahead; log lines that arrive together are stored together.
 const eventBuffer = 256
@@ -92,7 +97,9 @@ func (c *collector) take(ev StageEvent) {
 	r := &c.result
 	switch ev.Type {
 	case StageEventLog:
-		c.lines = append(c.lines, StoredLine{Seq: ev.Seq, Time: ev.Time, LogLine: *ev.Log})
+		seq := ev.Seq + c.stage.Result.LogLines // the log of a second step goes on where the first one's ended
+		c.lines = append(c.lines, StoredLine{Seq: seq, Time: ev.Time, LogLine: *ev.Log})
+		r.LogLines = seq
 		r.LogTail = append(r.LogTail, ev.Log.Text)
 		if len(r.LogTail) > 2*MaxLogTail {
 			r.LogTail = append(r.LogTail[:0:0], r.LogTail[len(r.LogTail)-MaxLogTail:]...)
@@ -124,8 +131,22 @@ func (c *collector) take(ev StageEvent) {
 		maps.Copy(r.Outputs, ev.Output)
 	case StageEventArtifact:
 		r.Artifacts = append(r.Artifacts, *ev.Artifact)
+	case StageEventPart:
+		if len(r.Parts) < maxParts && c.fits(ev.Part) {
+			r.Parts = mergeParts(r.Parts, []Part{*ev.Part})
+		} else {
+			c.partLost = true
+		}
+	case StageEventPrivate:
+		r.Private = append(r.Private, *ev.Private)
 	case StageEventVerdict:
 		r.Verdict = *ev.Verdict
+		if c.partLost && r.Verdict.Status.Passed() {
+			r.Verdict = Verdict{
+				Status: StatusFailure, Title: "too many parts to approve",
+				Cause: fmt.Sprintf("The stage fixed more than the %d images, plans and manifests that one candidate may have.", maxParts),
+			}
+		}
 		c.close()
 	}
 }
@@ -188,7 +209,8 @@ func (c *collector) flush(ctx context.Context) error {
 	if c.pending == "" || e.clock.Now().Sub(c.told) < progressEvery {
 		return nil
 	}
-	progress, steps := c.pending, slices.Clone(c.result.Steps) // observers keep what is stored
+	prepared := c.stage.Result.Steps[:c.stage.Result.PreparedSteps]
+	progress, steps := c.pending, slices.Concat(prepared, c.result.Steps) // observers keep what is stored
 	c.pending, c.told = "", e.clock.Now()
 	_, err := e.change(ctx, c.run.ID, func(r *Run) ([]Job, error) {
 		if s := r.Stage(c.stage.ID); s.Status == StatusRunning {

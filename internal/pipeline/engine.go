@@ -20,6 +20,7 @@ type Engine struct {
 	secrets   SecretSource
 	logs      LogStore
 	artifacts ArtifactStore
+	releases  Releases
 	diagnose  Diagnose
 	inline    map[string]Inline
 	source    func(Trigger) Source
@@ -36,6 +37,7 @@ type EngineOptions struct {
 	Secrets   SecretSource
 	Logs      LogStore
 	Artifacts ArtifactStore
+	Releases  Releases
 	Diagnose  Diagnose
 	// Inline are the kinds that need no runner.
 	Inline map[string]Inline
@@ -49,7 +51,7 @@ type EngineOptions struct {
 // NewEngine makes an Engine.
 func NewEngine(o EngineOptions) *Engine {
 	return &Engine{
-		store: o.Store, executor: o.Executor, forge: o.Forge, secrets: o.Secrets, logs: o.Logs, artifacts: o.Artifacts,
+		store: o.Store, executor: o.Executor, forge: o.Forge, secrets: o.Secrets, logs: o.Logs, artifacts: o.Artifacts, releases: o.Releases,
 		diagnose: o.Diagnose, inline: o.Inline, source: o.Source, observers: o.Observers, clock: o.Clock, log: o.Logger,
 	}
 }
@@ -121,6 +123,9 @@ func (e *Engine) begin(ctx context.Context, run Run, stageRunID int64) (Run, err
 		}
 		now := e.clock.Now()
 		s.InputKey = key
+		if s.toPrepare() {
+			s.Phase = PhasePrepare
+		}
 		if err := s.Move(StatusRunning, now); err != nil {
 			return nil, err
 		}
@@ -136,7 +141,7 @@ func (e *Engine) begin(ctx context.Context, run Run, stageRunID int64) (Run, err
 }
 
 func (e *Engine) inputKey(ctx context.Context, run Run, s StageRun) string {
-	if s.Spec.Environment != "" || s.Spec.Uses == UsesSummary {
+	if s.Spec.Environment != "" || s.Spec.Uses == UsesSummary || s.Spec.Steps != OneStep {
 		return ""
 	}
 	tree, err := e.forge.Tree(ctx, run.Trigger.Repository, run.Trigger.SHA)

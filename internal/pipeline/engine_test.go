@@ -26,6 +26,7 @@ type script struct {
 	plays   map[string]func(ctx context.Context, emit func(pipeline.StageEvent)) *pipeline.Verdict // by stage key
 	tasks   map[string]*play
 	started []string
+	seen    []pipeline.Task
 	secrets map[string]pipeline.Secrets
 }
 
@@ -48,6 +49,7 @@ func (s *script) Start(_ context.Context, task pipeline.Task, secrets pipeline.S
 	p := &play{grown: make(chan struct{}), cancel: cancel}
 	s.tasks[task.ID] = p
 	s.started = append(s.started, fmt.Sprintf("%s#%d", task.Stage.Key, task.Attempt))
+	s.seen = append(s.seen, task)
 	s.secrets[task.Stage.Key] = secrets
 	run := s.plays[task.Stage.Key]
 	go func() {
@@ -148,7 +150,9 @@ type world struct {
 	secrets    map[string]string
 	lines      map[int64][]string
 	kept       []string
+	private    []string
 	refused    string // the artifact that cannot be kept
+	lost       bool   // what was kept for a second step is gone
 }
 
 func (w *world) Definition(context.Context, pipeline.Trigger) (pipeline.Definition, error) {
@@ -174,6 +178,31 @@ func (w *world) Append(_ context.Context, id int64, lines []pipeline.StoredLine)
 		w.lines[id] = append(w.lines[id], l.Text)
 	}
 	return nil
+}
+
+func (w *world) KeepPrivate(_ context.Context, _ int64, a pipeline.Artifact) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.private = append(w.private, a.Name)
+	return nil
+}
+
+func (w *world) Private(_ context.Context, _ int64, name string) ([]byte, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.lost {
+		w.lost = false
+		return nil, fmt.Errorf("private %s: %w", name, pipeline.ErrNotFound)
+	}
+	return []byte("kept " + name), nil
+}
+
+func (w *world) Release(context.Context, int64, string, int64) (pipeline.Release, error) {
+	return pipeline.Release{}, pipeline.ErrNotFound
+}
+
+func (w *world) ReleaseFile(context.Context, int64, string, int64, string) ([]byte, error) {
+	return nil, pipeline.ErrNotFound
 }
 
 func (w *world) Keep(_ context.Context, _ int64, a pipeline.Artifact) error {
@@ -237,7 +266,7 @@ func newBench(t *testing.T, stages ...pipeline.StageDefinition) *bench {
 		},
 	}
 	b.service = pipeline.NewService(pipeline.ServiceOptions{
-		Store: db, Definitions: b.world, Forge: b.world, Built: func(string) bool { return true },
+		Store: db, Definitions: b.world, Forge: b.world, Built: func(string) bool { return true }, Releases: b.world,
 		Observers: []pipeline.Observer{b.watch}, Clock: pipeline.SystemClock{}, Logger: zerolog.Nop(),
 	})
 	b.engine = b.newEngine()
@@ -247,7 +276,7 @@ func newBench(t *testing.T, stages ...pipeline.StageDefinition) *bench {
 
 func (b *bench) newEngine() *pipeline.Engine {
 	return pipeline.NewEngine(pipeline.EngineOptions{
-		Store: b.db, Executor: b.script, Forge: b.world, Secrets: b.world, Logs: b.world, Artifacts: b.world,
+		Store: b.db, Executor: b.script, Forge: b.world, Secrets: b.world, Logs: b.world, Artifacts: b.world, Releases: b.world,
 		Diagnose: func(pipeline.StageSpec, pipeline.Verdict, []string) *pipeline.Diagnosis { return nil },
 		Inline: map[string]pipeline.Inline{"summary": func(run pipeline.Run, _ pipeline.StageRun, _ time.Time) pipeline.Result {
 			if b.panics {
@@ -265,6 +294,7 @@ func (b *bench) work(engine *pipeline.Engine) (stop func()) {
 	q, err := queue.New(b.db, queue.Options{
 		Handlers: queue.Handlers{
 			Delivery: func(context.Context, string) error { return nil }, Stage: engine.Work, Interrupt: engine.Interrupt,
+			Gate: func(context.Context, int64, string) error { return nil }, Announce: func(context.Context, int64, string) error { return nil },
 			Discarded: func(_ context.Context, d queue.Discarded) { b.Errorf("given up: %+v", d) },
 		},
 		Concurrency: 4, Drain: time.Millisecond, Logger: zerolog.Nop(),
@@ -524,7 +554,7 @@ func TestRerunOfAFailedStage(t *testing.T) {
 	b.script.plays["a"] = nil
 	b.script.mu.Unlock()
 	again := b.until(func() {
-		if _, err := b.service.Rerun(t.Context(), 1, run.Stages[0].ID, "asked by @alice"); err != nil {
+		if _, err := b.service.Rerun(t.Context(), 1, run.Stages[0].ID, "alice"); err != nil {
 			t.Error(err)
 		}
 	}, ended)
@@ -532,7 +562,7 @@ func TestRerunOfAFailedStage(t *testing.T) {
 		t.Error(got)
 	}
 	attempts := slices.DeleteFunc(again.Stages, func(s pipeline.StageRun) bool { return s.Superseded })
-	if attempts[0].Attempt != 2 || attempts[0].AttemptReason != "asked by @alice" {
+	if attempts[0].Attempt != 2 || attempts[0].AttemptReason != "run again, asked by @alice" {
 		t.Errorf("%+v", attempts[0])
 	}
 }

@@ -134,13 +134,65 @@ func (e *Engine) taskSecrets(ctx context.Context, run Run, s StageRun) (Secrets,
 			}
 			secrets.Env[name] = value
 		}
+		for _, name := range s.Spec.OptionalSecrets {
+			value, err := e.secrets.Secret(ctx, run.Trigger.Repository, s.Spec.Environment, name)
+			switch {
+			case err == nil:
+				secrets.Env[name] = value
+			case ctx.Err() != nil:
+				return Secrets{}, nil, context.Cause(ctx)
+			case !errors.Is(err, ErrNotFound):
+				return Secrets{}, secretVerdict(run, s, name, err), nil
+			}
+		}
 	}
+	files, err := e.taskFiles(ctx, run, s)
+	if errors.Is(err, ErrNotFound) {
+		return Secrets{}, goneVerdict(err), nil
+	}
+	if err != nil {
+		return Secrets{}, nil, err
+	}
+	secrets.Files = files
 	token, err := e.forge.GitToken(ctx, run.Trigger.Repository)
 	if err != nil {
 		return Secrets{}, nil, fmt.Errorf("token to fetch %s: %w", run.Trigger.Repository.FullName(), err)
 	}
 	secrets.GitToken = token
 	return secrets, nil, nil
+}
+
+// taskFiles are what the attempt's preparation kept, and the files of the release that a rollback brings back.
+func (e *Engine) taskFiles(ctx context.Context, run Run, s StageRun) (map[string][]byte, error) {
+	files := make(map[string][]byte)
+	if r := run.Restores; r != nil && s.Spec.Environment != "" {
+		for _, name := range r.Files {
+			content, err := e.releases.ReleaseFile(ctx, r.RepositoryID, r.Environment, r.Number, name)
+			if err != nil {
+				return nil, fmt.Errorf("file %s of release %d of %s: %w", name, r.Number, r.Environment, err)
+			}
+			files[name] = content
+		}
+	}
+	if s.Phase != PhaseApply {
+		return files, nil
+	}
+	for _, a := range s.Result.Private {
+		content, err := e.artifacts.Private(ctx, s.ID, a.Name)
+		if err != nil {
+			return nil, fmt.Errorf("what stage %s prepared: %w", s.Spec.Key, err)
+		}
+		files[a.Name] = content
+	}
+	return files, nil
+}
+
+// goneVerdict: nothing is applied that is not what was prepared. Another attempt prepares it again.
+func goneVerdict(err error) *Verdict {
+	return &Verdict{
+		Status: StatusFailure, Infrastructure: true, Title: "what it needs is no longer kept",
+		Cause: fmt.Sprintf("Files that this stage needs are gone: %v. What was prepared may have waited too long.", err),
+	}
 }
 
 func secretVerdict(run Run, s StageRun, name string, err error) *Verdict {
@@ -169,7 +221,7 @@ func (e *Engine) conclude(ctx context.Context, run Run, s StageRun, result Resul
 		result.Diagnosis = e.diagnose(s.Spec, result.Verdict, result.LogTail)
 	}
 	if _, err := e.change(ctx, run.ID, func(r *Run) ([]Job, error) {
-		if r.Stage(s.ID).Status.Final() {
+		if now := r.Stage(s.ID); now.Status.Final() || now.Phase != s.Phase {
 			return nil, nil // recorded before a restart
 		}
 		return r.Conclude(s.ID, result, e.clock.Now())
@@ -198,6 +250,19 @@ func (e *Engine) keep(ctx context.Context, log *zerolog.Logger, stageRunID int64
 		kept = append(kept, a)
 	}
 	result.Artifacts = kept
+	for i, a := range result.Private {
+		if err := e.artifacts.KeepPrivate(ctx, stageRunID, a); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			log.Error().Err(err).Msg("what a stage prepared is not kept")
+			result.Verdict = Verdict{
+				Status: StatusFailure, Infrastructure: true, Title: "what was prepared could not be kept",
+				Cause: "The stage prepared " + a.Name + ", which could not be kept for its second step. The operator's log says why.",
+			}
+		}
+		result.Private[i].Path = ""
+	}
 	if len(lost) > 0 {
 		const told = 20
 		result.Sections = append(result.Sections, Section{

@@ -123,7 +123,7 @@ func TestHeldStagesStayHeldUntilTheirWord(t *testing.T) {
 	if got := summary(run); got != "test=cancelled build=cancelled all=cancelled" {
 		t.Fatal(got)
 	}
-	again, err := b.service.Rerun(t.Context(), 1, run.Stages[0].ID, "asked by @bob")
+	again, err := b.service.Rerun(t.Context(), 1, run.Stages[0].ID, "alice")
 	if err != nil {
 		t.Fatal(err)
 	}

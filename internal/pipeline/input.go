@@ -11,7 +11,7 @@ import (
 // inputKey names everything that decides a stage's result: the tree, the definition, the toolchain, the outputs it is
 // given and the trust of the commit. Empty: this stage is never reused.
 func inputKey(tree, toolchain string, spec StageSpec, trusted bool, outputs map[string]string) string {
-	if tree == "" || spec.Environment != "" || spec.Uses == UsesSummary || spec.Uses == UsesDefinition {
+	if tree == "" || spec.Environment != "" || spec.Steps != OneStep || spec.Uses == UsesSummary || spec.Uses == UsesDefinition {
 		return ""
 	}
 	// Its needs, how often it is tried again and whom it waited for do not change what a stage does; its id does

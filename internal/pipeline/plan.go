@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -11,6 +12,12 @@ type PlanFacts struct {
 	ChangedPaths []string
 	// Built reports whether this program can carry out a stage kind.
 	Built func(uses string) bool
+	// Unavailable says why a stage kind cannot be carried out in these surroundings; empty: it can. nil: all can.
+	Unavailable func(uses string) string
+	// Restores is the release that a rollback brings back.
+	Restores *Release
+	// Closed, where set, is why no environment can be entered from here at all: what would enter only prepares.
+	Closed string
 }
 
 // Wanted reports whether the definition asks for a run on this trigger.
@@ -38,9 +45,9 @@ func NeedsChangedPaths(d Definition) bool {
 }
 
 // NewPlan makes the plan of a trigger: which stages, under which names, and what is skipped or held from the outset.
-// It does no I/O. An error is a condition that could not be evaluated.
+// It does no I/O. An error is a condition that could not be evaluated, or environments that wait for each other.
 func NewPlan(t Trigger, d Definition, facts PlanFacts) (Plan, error) {
-	plan := Plan{Name: d.Name, Source: d.Source, Notify: d.Notify}
+	plan := Plan{Name: d.Name, Source: d.Source, Notify: d.Notify, Restores: facts.Restores}
 	keys := make(map[string][]string, len(d.Stages)) // stage id -> keys of its legs
 	for _, def := range d.Stages {
 		environment, refusal := stageEnvironment(t, d, def)
@@ -51,8 +58,10 @@ func NewPlan(t Trigger, d Definition, facts PlanFacts) (Plan, error) {
 		for _, leg := range legs {
 			spec := newSpec(def, leg, environment)
 			spec.Checkout = d.Checkout
+			setSteps(&spec, t, facts)
+			setSecrets(&spec, d)
 			var err error
-			if spec.Skip, err = skipReason(t, def, environment, refusal, facts); err != nil {
+			if spec.Skip, err = skipReason(t, d, def, environment, refusal, facts); err != nil {
 				return Plan{}, fmt.Errorf("stage %s: if: %w", def.ID, err)
 			}
 			if t.Fork && spec.Skip == "" {
@@ -63,7 +72,71 @@ func NewPlan(t Trigger, d Definition, facts PlanFacts) (Plan, error) {
 		}
 	}
 	resolveNeeds(plan.Stages, d.Stages, keys)
+	if leavesOut(t) {
+		forgive(plan.Stages)
+	}
+	setEntries(&plan, t, d)
+	if err := refuseCircle(t, plan); err != nil {
+		return Plan{}, err
+	}
 	return plan, nil
+}
+
+// leavesOut reports whether a trigger leaves stages out on purpose, so that those that need them go on without.
+func leavesOut(t Trigger) bool {
+	return t.Deploy != nil && (t.Deploy.Action == ActionRollback || t.Deploy.Action == ActionDestroy)
+}
+
+// forgive lets stages that were left out count as passed.
+func forgive(specs []StageSpec) {
+	out := make(map[string]bool, len(specs))
+	for _, s := range specs {
+		out[s.Key] = s.Skip != ""
+	}
+	for i := range specs {
+		for j := range specs[i].Needs {
+			if out[specs[i].Needs[j].Stage] {
+				specs[i].Needs[j].Optional = true
+			}
+		}
+	}
+}
+
+// setEntries adds a way into each environment that a stage of the plan is to change.
+func setEntries(plan *Plan, t Trigger, d Definition) {
+	for _, env := range d.Environments {
+		named, entered := false, false
+		for _, s := range plan.Stages {
+			named = named || s.Environment == env.Name
+			entered = entered || s.Environment == env.Name && s.Enters && s.Skip == ""
+		}
+		if named {
+			plan.Environments = append(plan.Environments, env)
+		}
+		if !entered {
+			continue
+		}
+		entry := Entry{Environment: env.Name, Action: ActionDeploy, State: EntryPreparing, Askers: []string{t.Actor}}
+		// A push that somebody had run again is asked for by them.
+		entry.Automatic = t.Deploy == nil && !t.Fresh
+		if t.Deploy != nil {
+			entry.Action = t.Deploy.Action
+		}
+		plan.Entries = append(plan.Entries, entry)
+	}
+}
+
+// setSecrets adds the secrets that a kind or its environment's cluster implies.
+func setSecrets(spec *StageSpec, d Definition) {
+	spec.OptionalSecrets = impliedSecrets[spec.Uses]
+	if spec.Uses != "kubernetes" && spec.Uses != "smoke" {
+		return
+	}
+	for _, env := range d.Environments {
+		if env.Name == spec.Environment && env.Cluster != nil && env.Cluster.Kubeconfig != "" && !slices.Contains(spec.Secrets, env.Cluster.Kubeconfig) {
+			spec.Secrets = append(slices.Clone(spec.Secrets), env.Cluster.Kubeconfig)
+		}
+	}
 }
 
 func newSpec(def StageDefinition, leg MatrixLeg, environment string) StageSpec {
@@ -105,23 +178,30 @@ func stageEnvironment(t Trigger, d Definition, def StageDefinition) (name, refus
 	if wanted == "" {
 		return "", ""
 	}
-	branch := t.Branch
-	if t.Base != "" {
-		branch = t.Base
+	if t.Deploy != nil {
+		return deployedEnvironment(t.Deploy.Environment, wanted)
 	}
 	if wanted == "*" {
-		return followedEnvironment(d.Environments, branch)
+		return followedEnvironment(d.Environments, t.Enters())
 	}
 	for _, env := range d.Environments {
 		switch {
 		case env.Name != wanted:
-		case env.MatchBranch(branch):
+		case env.MatchBranch(t.Enters()):
 			return wanted, ""
 		default:
-			return wanted, fmt.Sprintf("branch %s does not belong to the environment %s", branch, wanted)
+			return wanted, fmt.Sprintf("branch %s does not belong to the environment %s", t.Enters(), wanted)
 		}
 	}
 	return wanted, fmt.Sprintf("the pipeline file declares no environment %s", wanted)
+}
+
+// deployedEnvironment is the one that a person named; whether the commit may enter it is the gate's to decide.
+func deployedEnvironment(asked, wanted string) (name, refusal string) {
+	if wanted == "*" || wanted == asked {
+		return asked, ""
+	}
+	return wanted, fmt.Sprintf("this run is for the environment %s", asked)
 }
 
 // followedEnvironment is the environment a branch belongs to: one that names branches before one that admits all.
@@ -144,7 +224,7 @@ func followedEnvironment(environments []EnvironmentDefinition, branch string) (n
 	return name, ""
 }
 
-func skipReason(t Trigger, def StageDefinition, environment, refusal string, facts PlanFacts) (string, error) {
+func skipReason(t Trigger, d Definition, def StageDefinition, environment, refusal string, facts PlanFacts) (string, error) {
 	if t.Skip != "" {
 		return t.Skip, nil
 	}
@@ -161,17 +241,70 @@ func skipReason(t Trigger, def StageDefinition, environment, refusal string, fac
 		}
 	}
 	switch {
-	case len(def.Paths) > 0 && !def.MatchPaths(facts.ChangedPaths):
+	// What a person asks to deploy is the whole, whatever the last commit changed: the environment may hold anything older.
+	case len(def.Paths) > 0 && t.Deploy == nil && !def.MatchPaths(facts.ChangedPaths):
 		return "nothing under its paths has changed: " + strings.Join(def.Paths, ", "), nil
 	case refusal != "":
 		return refusal, nil
 	case !facts.Built(def.Uses):
 		return fmt.Sprintf("this version of Slipway has no stage kind %q", def.Uses), nil
-	case environment != "":
-		// Every entry into an environment is decided by package environment; without that decision nothing enters.
-		return "this version of Slipway does not deploy to environments", nil
+	case facts.Unavailable != nil && facts.Unavailable(def.Uses) != "":
+		return facts.Unavailable(def.Uses), nil
 	}
-	return "", nil
+	return environmentSkip(t, d, def, environment, facts), nil
+}
+
+// environmentSkip is why a stage leaves its environment alone, or is left out of what a person asked for; empty: it is not.
+func environmentSkip(t Trigger, d Definition, def StageDefinition, environment string, facts PlanFacts) string {
+	_, prepares := twoSteps[def.Uses]
+	switch {
+	case environment == "":
+		return actionSkip(t, def)
+	case t.Fork:
+		return "a fork's commit does not reach the environment " + environment
+	case facts.Closed != "" && !prepares:
+		return facts.Closed
+	case t.Event == EventPush && !autoDeploys(d, environment):
+		return fmt.Sprintf("%s does not deploy by itself: comment %s", environment, "/deploy "+environment)
+	case t.Event == EventPush, t.Event == EventDeploy && t.Deploy.Action != ActionPlan:
+		return actionSkip(t, def)
+	case !prepares:
+		return fmt.Sprintf("nothing is changed in %s here: it runs when the commit enters", environment)
+	default:
+		return ""
+	}
+}
+
+func autoDeploys(d Definition, environment string) bool {
+	for _, env := range d.Environments {
+		if env.Name == environment {
+			return env.AutoDeploy
+		}
+	}
+	return false
+}
+
+// actionSkip is why what a person asked for leaves a stage out.
+func actionSkip(t Trigger, def StageDefinition) string {
+	if t.Deploy == nil || def.Uses == UsesSummary {
+		return ""
+	}
+	inside := def.Environment != "" || followsEnvironment(def.Uses)
+	switch t.Deploy.Action {
+	case ActionRollback:
+		if !inside {
+			return fmt.Sprintf("a rollback builds nothing: release %d is deployed again", t.Deploy.Release)
+		}
+		if def.Uses == "terraform" && !t.Deploy.Infra {
+			return "a rollback leaves the infrastructure as it is, unless it is asked for with --infra"
+		}
+	case ActionDestroy:
+		if def.Uses != "terraform" {
+			return "the infrastructure is taken down: only its stages run"
+		}
+	case ActionDeploy, ActionPlan:
+	}
+	return ""
 }
 
 func resolveNeeds(specs []StageSpec, defs []StageDefinition, keys map[string][]string) {

@@ -14,8 +14,9 @@ type Job struct {
 	Kind JobKind
 	// StageRunID for JobStage; 0 for an attempt that was appended in the same Change and has no ID yet: Key names it.
 	StageRunID int64
-	Key        string
-	// RunID for JobInterrupt.
+	// Key is the stage's of a JobStage, the environment of a JobGate or JobAnnounce.
+	Key string
+	// RunID for all but JobStage; 0 for a run that is being created.
 	RunID int64
 	// After delays the job: a retry's back-off.
 	After time.Duration
@@ -32,6 +33,10 @@ const (
 	JobStage JobKind = "stage"
 	// JobInterrupt asks the executor to stop the running attempts of a run that carry a Cancel reason.
 	JobInterrupt JobKind = "interrupt"
+	// JobGate has the gate decide on a run's entry into an environment; Key is the environment.
+	JobGate JobKind = "gate"
+	// JobAnnounce brings up to date what GitHub shows of a run's entry into an environment; Key is the environment.
+	JobAnnounce JobKind = "announce"
 )
 
 // Store is the truth. All methods are safe for concurrent use.
@@ -134,6 +139,18 @@ type StoredLine struct {
 type ArtifactStore interface {
 	// Keep takes over the file a runner left at artifact.Path.
 	Keep(ctx context.Context, stageRunID int64, artifact Artifact) error
+	// KeepPrivate takes over a file for the second step of an attempt, encrypted; it is never shown.
+	KeepPrivate(ctx context.Context, stageRunID int64, artifact Artifact) error
+	// Private gives back what KeepPrivate kept; ErrNotFound.
+	Private(ctx context.Context, stageRunID int64, name string) ([]byte, error)
+}
+
+// Releases finds what a rollback brings back.
+type Releases interface {
+	// Release returns ErrNotFound.
+	Release(ctx context.Context, repositoryID int64, environment string, number int64) (Release, error)
+	// ReleaseFile returns a file kept with a release; ErrNotFound.
+	ReleaseFile(ctx context.Context, repositoryID int64, environment string, number int64, name string) ([]byte, error)
 }
 
 // Diagnose finds the known failure behind a verdict; nil when it is none.

@@ -27,17 +27,53 @@ type StageSpec struct {
 	Timeout           time.Duration      `json:"timeout"`
 	Retry             int                `json:"retry,omitempty"`
 	ContinueOnFailure bool               `json:"continue_on_failure,omitempty"`
+	// Steps says which steps the stage has, and which of them are carried out.
+	Steps Steps `json:"steps,omitempty"`
+	// Early: it prepares at once, beside the stages it needs.
+	Early bool `json:"early,omitempty"`
+	// Enters: it changes its environment, so that the gate decides before.
+	Enters bool `json:"enters,omitempty"`
+	// OptionalSecrets are given where somebody has set them.
+	OptionalSecrets []string `json:"optional_secrets,omitempty"`
 	// Skip, where set, is why this stage will not run, known before anything started.
 	Skip string `json:"skip,omitempty"`
 	// Hold, where set, is why this stage waits for a person before it may start (Run.Released).
 	Hold string `json:"hold,omitempty"`
 }
 
+// Steps are how a stage is carried out.
+type Steps string
+
+// A stage of one step does its work when its needs have passed. One of two steps prepares (builds, plans, compares), which
+// changes nothing, and later applies (publishes, applies).
+const (
+	OneStep Steps = ""
+	// PrepareOnly carries out the first of two: a pull request.
+	PrepareOnly Steps = "prepare"
+	// PrepareThenApply carries out both.
+	PrepareThenApply Steps = "prepare-apply"
+)
+
+// Phase is the step of a stage of two steps that an attempt is at.
+type Phase string
+
+// The phases; a stage of one step has none.
+const (
+	PhaseNone    Phase = ""
+	PhasePrepare Phase = "prepare"
+	PhaseApply   Phase = "apply"
+)
+
 // Plan is what a trigger makes of a definition. Stages are in the file's order, legs of a matrix together.
 type Plan struct {
 	Name   string      `json:"name"`
 	Source string      `json:"source"`
 	Stages []StageSpec `json:"stages"`
+	// Entries are the ways into the environments that its stages change; Environments are those that stages name.
+	Entries      []Entry                 `json:"entries,omitempty"`
+	Environments []EnvironmentDefinition `json:"environments,omitempty"`
+	// Restores is the release that a rollback brings back.
+	Restores *Release `json:"restores,omitempty"`
 	// Notify is told of the run's end.
 	Notify Notify `json:"notify,omitzero"`
 }
@@ -58,6 +94,12 @@ type Run struct {
 	StartedAt  time.Time `json:"started_at,omitzero"`
 	FinishedAt time.Time `json:"finished_at,omitzero"`
 	Notify     Notify    `json:"notify,omitzero"`
+	// Entries are its ways into environments, in the order of the file.
+	Entries []Entry `json:"entries,omitempty"`
+	// Environments are those its stages name, as they were when it was planned.
+	Environments []EnvironmentDefinition `json:"environments,omitempty"`
+	// Restores is the release that a rollback brings back.
+	Restores *Release `json:"restores,omitempty"`
 	// Released is the word that lets the stages with a Hold run; nil: they wait.
 	Released *Word `json:"released,omitempty"`
 	// Stages holds every attempt: in the plan's order, attempts of a stage in theirs.
@@ -77,6 +119,14 @@ type StageRun struct {
 	// failures of our surroundings.
 	Retries int `json:"retries,omitempty"`
 	Repairs int `json:"repairs,omitempty"`
+	// Phase is the step that a stage of two steps is at: its preparation, or, once that has passed, what it prepared for.
+	Phase Phase `json:"phase,omitempty"`
+	// Admitted: the gate let this attempt change its environment.
+	Admitted bool `json:"admitted,omitempty"`
+	// EntryNotes counts what was said about its entry, so that its check is shown again when something is.
+	EntryNotes int `json:"entry_notes,omitempty"`
+	// Release is the number of the release that its environment got from this run, on the last stage of it.
+	Release int64 `json:"release,omitempty"`
 	// Superseded: a later attempt exists; only the last one counts for the run.
 	Superseded bool   `json:"superseded,omitempty"`
 	Status     Status `json:"status"`
@@ -116,6 +166,13 @@ type Result struct {
 	Findings  []Finding         `json:"findings,omitempty"` // at most MaxFindings; FindingsDropped counts the rest
 	Outputs   map[string]string `json:"outputs,omitempty"`
 	Artifacts []Artifact        `json:"artifacts,omitempty"`
+	// Parts are what the attempt fixed of a candidate.
+	Parts []Part `json:"parts,omitempty"`
+	// Private are files kept encrypted for the attempt's second step; nobody is shown them.
+	Private []Artifact `json:"private,omitempty"`
+	// LogLines is the number of its last line, PreparedSteps how many of its steps were those of its preparation.
+	LogLines      int64 `json:"log_lines,omitempty"`
+	PreparedSteps int   `json:"prepared_steps,omitempty"`
 	// LogTail are the last lines, for the check's text.
 	LogTail []string `json:"log_tail,omitempty"`
 

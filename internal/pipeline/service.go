@@ -15,6 +15,9 @@ type Service struct {
 	definitions Definitions
 	forge       Forge
 	built       func(uses string) bool
+	unavailable func(uses string) string
+	releases    Releases
+	closed      string
 	observers   []Observer
 	clock       Clock
 	log         zerolog.Logger
@@ -26,7 +29,13 @@ type ServiceOptions struct {
 	Definitions Definitions
 	Forge       Forge
 	// Built reports whether this program can carry out a stage kind.
-	Built     func(uses string) bool
+	Built func(uses string) bool
+	// Unavailable says why a stage kind cannot be carried out in these surroundings; empty: it can. nil: all can.
+	Unavailable func(uses string) string
+	// Releases are what rollbacks bring back.
+	Releases Releases
+	// Closed, where set, is why no environment can be entered from here.
+	Closed    string
 	Observers []Observer
 	Clock     Clock
 	Logger    zerolog.Logger
@@ -35,8 +44,8 @@ type ServiceOptions struct {
 // NewService makes a Service.
 func NewService(o ServiceOptions) *Service {
 	return &Service{
-		store: o.Store, definitions: o.Definitions, forge: o.Forge, built: o.Built, observers: o.Observers,
-		clock: o.Clock, log: o.Logger,
+		store: o.Store, definitions: o.Definitions, forge: o.Forge, built: o.Built, unavailable: o.Unavailable, releases: o.Releases,
+		closed: o.Closed, observers: o.Observers, clock: o.Clock, log: o.Logger,
 	}
 }
 
@@ -99,7 +108,10 @@ func (s *Service) draft(ctx context.Context, t Trigger) (Run, error) {
 	if !Wanted(t, definition) {
 		return Run{}, ErrNotWanted
 	}
-	facts := PlanFacts{Built: s.built}
+	facts := PlanFacts{Built: s.built, Unavailable: s.unavailable, Closed: s.closed}
+	if facts.Restores, err = s.restores(ctx, t); err != nil {
+		return Run{}, err
+	}
 	if NeedsChangedPaths(definition) && t.Skip == "" {
 		if facts.ChangedPaths, err = s.forge.ChangedPaths(ctx, t); err != nil {
 			return Run{}, fmt.Errorf("changed paths of %s: %w", t.SHA, err)
@@ -111,6 +123,18 @@ func (s *Service) draft(ctx context.Context, t Trigger) (Run, error) {
 		return problemRun(t, []Problem{{File: definition.Source, Message: err.Error()}}, now), nil
 	}
 	return NewRun(t, plan, now), nil
+}
+
+// restores finds the release that a rollback brings back.
+func (s *Service) restores(ctx context.Context, t Trigger) (*Release, error) {
+	if t.Deploy == nil || t.Deploy.Action != ActionRollback {
+		return nil, nil //nolint:nilnil // nothing is brought back
+	}
+	release, err := s.releases.Release(ctx, t.Repository.ID, t.Deploy.Environment, t.Deploy.Release)
+	if err != nil {
+		return nil, fmt.Errorf("release %d of %s in %s: %w", t.Deploy.Release, t.Repository.FullName(), t.Deploy.Environment, err)
+	}
+	return &release, nil
 }
 
 // Cancel ends a run: what waits is cancelled at once, what runs is interrupted. An ended run is left as it is.
@@ -145,10 +169,10 @@ func (s *Service) cancelOpen(ctx context.Context, t Trigger, reason string, want
 	return nil
 }
 
-// Rerun runs the stage of an attempt again, with those that were skipped because of it. why is shown: "asked by @alice".
+// Rerun runs the stage of an attempt again, with those that were skipped because of it. asker is the login of who wants it.
 // One attempt is run again once: a wish that is told twice is one. An attempt of another repository than the one the
 // asker was authorised for is ErrNotFound.
-func (s *Service) Rerun(ctx context.Context, repositoryID, stageRunID int64, why string) (Run, error) {
+func (s *Service) Rerun(ctx context.Context, repositoryID, stageRunID int64, asker string) (Run, error) {
 	run, err := s.store.RunOfStage(ctx, stageRunID)
 	if err == nil && run.Trigger.Repository.ID != repositoryID {
 		err = ErrNotFound
@@ -170,7 +194,7 @@ func (s *Service) Rerun(ctx context.Context, repositoryID, stageRunID int64, why
 		if r.Stage(stageRunID).Superseded {
 			return nil, nil // told twice at once
 		}
-		return r.Rerun(key, why, s.clock.Now())
+		return r.Rerun(key, asker, "run again, asked by @"+asker, s.clock.Now())
 	})
 }
 

@@ -29,7 +29,8 @@ var transitions = map[Status][]Status{ //nolint:gochecknoglobals // a constant t
 	StatusQueued:  {StatusReady, StatusWaiting, StatusSkipped, StatusCancelled},
 	StatusReady:   {StatusRunning, StatusCancelled, StatusSkipped},
 	StatusWaiting: {StatusQueued, StatusReady, StatusCancelled, StatusSkipped, StatusFailure},
-	StatusRunning: {StatusSuccess, StatusFailure, StatusNeutral, StatusSkipped, StatusCancelled, StatusTimedOut, StatusWaiting},
+	// Back to queued: the first of two steps has passed.
+	StatusRunning: {StatusSuccess, StatusFailure, StatusNeutral, StatusSkipped, StatusCancelled, StatusTimedOut, StatusWaiting, StatusQueued},
 }
 
 // Can reports whether the state machine allows next after s.
@@ -47,3 +48,8 @@ func (s Status) Final() bool {
 
 // Passed reports whether a stage that needs this one may start: success (reused or not) and neutral do.
 func (s Status) Passed() bool { return s == StatusSuccess || s == StatusNeutral }
+
+// broke reports whether a stage ended so that what needs it cannot go on.
+func (s Status) broke() bool {
+	return s == StatusFailure || s == StatusTimedOut || s == StatusCancelled
+}

@@ -101,11 +101,11 @@ func TestRerunIsOneWishAndOneRepositorys(t *testing.T) {
 	b.script.plays["a"] = fails("no")
 	run := b.until(b.submit(b.trigger("aaaa")), ended)
 	clicked := run.Stages[0].ID
-	if _, err := b.service.Rerun(t.Context(), 2, clicked, "asked by @mallory"); !errors.Is(err, pipeline.ErrNotFound) {
+	if _, err := b.service.Rerun(t.Context(), 2, clicked, "alice"); !errors.Is(err, pipeline.ErrNotFound) {
 		t.Errorf("a stage of another repository was run again: %v", err)
 	}
 	rerun := func() {
-		if _, err := b.service.Rerun(t.Context(), 1, clicked, "asked by @alice"); err != nil {
+		if _, err := b.service.Rerun(t.Context(), 1, clicked, "alice"); err != nil {
 			t.Error(err)
 		}
 	}

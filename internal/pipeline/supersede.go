@@ -23,7 +23,7 @@ func (s *Service) supersede(ctx context.Context, run Run) error {
 		case !run.supersedes(other):
 			continue
 		}
-		if _, err := s.Cancel(ctx, older.ID, fmt.Sprintf("superseded by run #%d", newer.Number)); err != nil {
+		if err := s.cancelUnlessChanging(ctx, older.ID, fmt.Sprintf("superseded by run #%d", newer.Number)); err != nil {
 			return err
 		}
 	}
@@ -54,4 +54,27 @@ func (r Run) supersedes(other Run) bool {
 // after its run had been cancelled. Another delivery of the same key is then another wish.
 func (t Trigger) askedAgain(existing Run) bool {
 	return existing.Reason != "" && t.Delivery != "" && t.Delivery != existing.Trigger.Delivery
+}
+
+// cancelUnlessChanging leaves a run alone that is changing an environment: when it has left, it is superseded again.
+func (s *Service) cancelUnlessChanging(ctx context.Context, runID int64, reason string) error {
+	_, err := s.change(ctx, runID, func(r *Run) ([]Job, error) {
+		if r.Changing() {
+			return nil, nil
+		}
+		return r.Cancel(reason, s.clock.Now()), nil
+	})
+	return err
+}
+
+// Resupersede cancels what is left of a run that a newer one of its ref made pointless while it changed an environment.
+func (s *Service) Resupersede(ctx context.Context, runID int64) error {
+	run, err := s.store.Run(ctx, runID)
+	if err != nil {
+		return fmt.Errorf("run %d: %w", runID, err)
+	}
+	if run.Status.Final() {
+		return nil
+	}
+	return s.supersede(ctx, run)
 }

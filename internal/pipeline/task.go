@@ -15,7 +15,19 @@ type Task struct {
 	Trigger   Trigger `json:"trigger"`
 	RunNumber int64   `json:"run_number"`
 	Attempt   int     `json:"attempt"`
-	Source    Source  `json:"source"`
+	// Phase is the step to carry out of a stage of two steps; empty for a stage of one.
+	Phase  Phase  `json:"phase,omitempty"`
+	Source Source `json:"source"`
+	// Environment is the stage's: where its cluster and accounts are; nil: it has none.
+	Environment *EnvironmentDefinition `json:"environment,omitempty"`
+	// Action is what is done to the environment, for a stage that has one.
+	Action Action `json:"action,omitempty"`
+	// Parts are what the attempt's own preparation fixed, when it applies: nothing else may be applied.
+	Parts []Part `json:"parts,omitempty"`
+	// Images are the published images, "registry/repository@sha256:…", by the id of the stage that built them.
+	Images map[string]string `json:"images,omitempty"`
+	// Restores is the release that a rollback brings back; its files are in Secrets.Files.
+	Restores *Release `json:"restores,omitempty"`
 	// Env is what contract 11.4 promises (CI, SLIPWAY_…) and the outputs of earlier stages, without secrets.
 	Env map[string]string `json:"env"`
 	// CacheScope separates caches: "owner/repo" for trusted commits; untrusted ones get an empty cache that is thrown away.
@@ -51,6 +63,8 @@ type Secrets struct {
 	Env map[string]string `json:"env,omitempty"`
 	// GitToken fetches the one repository, read-only; it never reaches the repository's own code.
 	GitToken string `json:"git_token,omitempty"`
+	// Files are what the attempt's preparation kept (Session.KeepPrivate), or the files of the release of a rollback, by name.
+	Files map[string][]byte `json:"files,omitempty"`
 }
 
 // StageEventType tells which field of an event is set.
@@ -65,7 +79,11 @@ const (
 	StageEventFinding  StageEventType = "finding"
 	StageEventOutput   StageEventType = "output"
 	StageEventArtifact StageEventType = "artifact"
-	StageEventVerdict  StageEventType = "verdict"
+	// StageEventPart fixes a part of the candidate.
+	StageEventPart StageEventType = "part"
+	// StageEventPrivate is a file for the second step of the attempt.
+	StageEventPrivate StageEventType = "private"
+	StageEventVerdict StageEventType = "verdict"
 )
 
 // StageEvent is one thing a runner tells, as one line of JSON. Values are already masked.
@@ -81,6 +99,8 @@ type StageEvent struct {
 	Finding  *Finding          `json:"finding,omitempty"`
 	Output   map[string]string `json:"output,omitempty"`
 	Artifact *Artifact         `json:"artifact,omitempty"`
+	Part     *Part             `json:"part,omitempty"`
+	Private  *Artifact         `json:"private,omitempty"`
 	Verdict  *Verdict          `json:"verdict,omitempty"`
 }
 

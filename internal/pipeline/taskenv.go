@@ -9,7 +9,9 @@ import (
 
 // Bounds every task carries.
 const (
-	taskGrace       = 10 * time.Second
+	taskGrace = 10 * time.Second
+	// changingGrace is for tools that change an environment: they are asked once, and end what they have begun.
+	changingGrace   = 10 * time.Minute
 	taskMaxLogBytes = 64 << 20
 )
 
@@ -22,16 +24,51 @@ func newTask(run Run, s StageRun, source Source) Task {
 		git.Submodules, git.LFS = s.Spec.Checkout.Submodules, s.Spec.Checkout.LFS
 		source.Git = &git
 	}
-	return Task{
+	task := Task{
 		ID:    taskID(s),
-		Stage: s.Spec, Trigger: t, RunNumber: run.Number, Attempt: s.Attempt, Source: source,
+		Stage: s.Spec, Trigger: t, RunNumber: run.Number, Attempt: s.Attempt, Phase: s.Phase, Source: source,
+		Environment: run.Environment(s.Spec.Environment), Images: publishedImages(run, s),
 		Env: taskEnv(run, s), CacheScope: scope, CacheWritable: t.Trusted(),
 		Grace: taskGrace, MaxLogBytes: taskMaxLogBytes,
 	}
+	if s.Spec.Environment != "" {
+		task.Action, task.Restores = ActionDeploy, run.Restores
+		if t.Deploy != nil {
+			task.Action = t.Deploy.Action
+		}
+	}
+	if s.Spec.Enters {
+		task.Grace = changingGrace
+	}
+	if s.Phase == PhaseApply {
+		task.Parts = s.Result.Parts
+	}
+	return task
+}
+
+// publishedImages are those of the stages that a stage comes after, so that it does not depend on which was faster, or of
+// the release that is brought back.
+func publishedImages(run Run, s StageRun) map[string]string {
+	var parts []Part
+	if run.Restores != nil {
+		parts = run.Restores.Parts
+	}
+	latest := run.latest()
+	before := latest.before(&s)
+	for _, n := range run.Current() {
+		if before[n.Spec.Key] && n.Spec.Key != s.Spec.Key && n.Status.Passed() {
+			parts = mergeParts(parts, n.Result.Parts)
+		}
+	}
+	return Candidate{Parts: parts}.Images()
 }
 
 func taskID(s StageRun) string {
-	return "r" + strconv.FormatInt(s.RunID, 10) + "-s" + strconv.FormatInt(s.ID, 10) + "-a" + strconv.Itoa(s.Attempt)
+	id := "r" + strconv.FormatInt(s.RunID, 10) + "-s" + strconv.FormatInt(s.ID, 10) + "-a" + strconv.Itoa(s.Attempt)
+	if s.Phase == PhasePrepare {
+		return id + "-p"
+	}
+	return id
 }
 
 // taskEnv is what every command sees; secrets are not among it. docs/pipeline-file.md lists it.
@@ -60,7 +97,13 @@ func taskEnv(run Run, s StageRun) map[string]string {
 			delete(env, name)
 		}
 	}
+	if run.Restores != nil {
+		maps.Copy(env, run.Restores.Outputs)
+	}
 	maps.Copy(env, neededOutputs(run, s.Spec))
+	if image := theImage(run, s); image != "" {
+		env["SLIPWAY_IMAGE"] = image
+	}
 	maps.Copy(env, s.Spec.Env)
 	for _, v := range s.Spec.Matrix {
 		env["MATRIX_"+envName(v.Name)] = v.Value
@@ -91,6 +134,20 @@ func neededOutputs(run Run, spec StageSpec) map[string]string {
 	return outputs
 }
 
+// OutputsOutside are the outputs of the stages that do not change an environment, as the variables that stages see.
+func (r *Run) OutputsOutside(environment string) map[string]string {
+	outputs := make(map[string]string)
+	for _, s := range r.Current() {
+		if s.Spec.Enters && s.Spec.Environment == environment {
+			continue
+		}
+		for name, value := range s.Result.Outputs {
+			outputs["SLIPWAY_OUTPUT_"+envName(s.Spec.ID)+"_"+envName(name)] = value
+		}
+	}
+	return outputs
+}
+
 // envName makes an environment variable's name part of an id: upper case, everything but letters and digits becomes _.
 func envName(id string) string {
 	return strings.Map(func(r rune) rune {
@@ -103,4 +160,16 @@ func envName(id string) string {
 			return '_'
 		}
 	}, id)
+}
+
+// theImage is the published image that a stage comes after, where there is exactly one.
+func theImage(run Run, s StageRun) string {
+	images := publishedImages(run, s)
+	if len(images) != 1 {
+		return ""
+	}
+	for _, image := range images {
+		return image
+	}
+	return ""
 }

@@ -60,6 +60,8 @@ type Trigger struct {
 	Fresh bool `json:"fresh,omitempty"`
 	// Again: the commit came back after its run had been cancelled; set by Submit. Passed stages are reused.
 	Again bool `json:"again,omitempty"`
+	// Deploy is what a person asked for; set exactly for EventDeploy.
+	Deploy *Deploy `json:"deploy,omitempty"`
 	// At is when it happened by GitHub's clock, which tells the newer of two deliveries; zero where it is not told.
 	At time.Time `json:"at,omitzero"`
 	// Delivery is the GUID of the webhook delivery, or another name for the one cause, for logs and for Key of re-runs.
@@ -67,8 +69,36 @@ type Trigger struct {
 	ReceivedAt time.Time `json:"received_at"`
 }
 
+// Action is what a person wants done to an environment.
+type Action string
+
+// The actions.
+const (
+	ActionDeploy   Action = "deploy"
+	ActionPlan     Action = "plan"
+	ActionRollback Action = "rollback"
+	ActionDestroy  Action = "destroy"
+)
+
+// Deploy is what a person asked for in a comment, with a button or on the page.
+type Deploy struct {
+	Environment string `json:"environment"`
+	Action      Action `json:"action"`
+	// Release is the number of the release that a rollback brings back.
+	Release int64 `json:"release,omitempty"`
+	// Infra: the rollback brings back the infrastructure, too.
+	Infra bool `json:"infra,omitempty"`
+	// Pinned: the commit is the head of an open pull request; when that moves, the wish is void.
+	Pinned bool `json:"pinned,omitempty"`
+	// Comment is the one that is answered when it has ended; 0: there is none.
+	Comment int64 `json:"comment,omitempty"`
+}
+
 // Key names the run this trigger asks for: two triggers of one key are one run, however often GitHub tells it.
 func (t Trigger) Key() string {
+	if t.Deploy != nil {
+		return fmt.Sprintf("%d/%s/%s/%s@%s#%s", t.Repository.ID, t.Event, t.Deploy.Environment, t.Deploy.Action, t.SHA, t.Delivery)
+	}
 	key := fmt.Sprintf("%d/%s/%s@%s", t.Repository.ID, t.Event, t.Ref, t.SHA)
 	if t.Base != "" {
 		key += ">" + t.Base
@@ -79,8 +109,23 @@ func (t Trigger) Key() string {
 	return key
 }
 
-// Group names the runs of which a newer one supersedes the older: those of one event on one ref.
-func (t Trigger) Group() string { return fmt.Sprintf("%d/%s/%s", t.Repository.ID, t.Event, t.Ref) }
+// Group names the runs of which a newer one supersedes the older: those of one event on one ref. What a person asked for
+// is superseded by nothing: it waits for its turn.
+func (t Trigger) Group() string {
+	if t.Deploy != nil {
+		return t.Key()
+	}
+	return fmt.Sprintf("%d/%s/%s", t.Repository.ID, t.Event, t.Ref)
+}
+
+// Enters is the branch by which the commit would enter an environment: the one a pull request or merge group wants to
+// enter, else the pushed one.
+func (t Trigger) Enters() string {
+	if t.Base != "" {
+		return t.Base
+	}
+	return t.Branch
+}
 
 // Trusted reports whether the commit was pushed by someone who may push to the repository itself.
 func (t Trigger) Trusted() bool { return !t.Fork }

@@ -40,6 +40,8 @@ func workForever(path string) error {
 	q, err := queue.New(db, queue.Options{Handlers: queue.Handlers{
 		Delivery:  func(_ context.Context, guid string) error { return hang(guid) },
 		Stage:     func(_ context.Context, id int64) error { return hang(fmt.Sprint("stage ", id)) },
+		Gate:      func(context.Context, int64, string) error { return nil },
+		Announce:  func(context.Context, int64, string) error { return nil },
 		Interrupt: func(context.Context, int64) error { return nil },
 		Discarded: func(_ context.Context, d queue.Discarded) { _, _ = os.Stdout.WriteString("discarded " + d.GUID + "\n") },
 	}})

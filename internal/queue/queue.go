@@ -23,8 +23,15 @@ type Handlers struct {
 	Delivery  func(ctx context.Context, guid string) error
 	Stage     func(ctx context.Context, stageRunID int64) error
 	Interrupt func(ctx context.Context, runID int64) error
+	// Gate decides on a run's entry into an environment; Announce shows GitHub how it is.
+	Gate     func(ctx context.Context, runID int64, environment string) error
+	Announce func(ctx context.Context, runID int64, environment string) error
 	// Discarded is told of a job that is given up after its last attempt.
 	Discarded func(ctx context.Context, d Discarded)
+}
+
+func (h Handlers) complete() bool {
+	return h.Delivery != nil && h.Stage != nil && h.Interrupt != nil && h.Gate != nil && h.Announce != nil && h.Discarded != nil
 }
 
 // Discarded is a job that was given up. One of GUID, StageRunID and RunID is set.
@@ -33,8 +40,10 @@ type Discarded struct {
 	GUID       string
 	StageRunID int64
 	RunID      int64
-	Attempts   int
-	Err        error
+	// Environment comes with RunID for gate and announce.
+	Environment string
+	Attempts    int
+	Err         error
 }
 
 // Options of a Queue. Handlers are needed, all of them; the rest has good defaults.
@@ -76,6 +85,8 @@ const (
 	backstop = 10 * time.Second
 	// controlWorkers are few: what they do is short.
 	controlWorkers = 4
+	// announceWorkers mostly wait for GitHub.
+	announceWorkers = 8
 )
 
 // Queue works jobs between Start and Stop.
@@ -105,7 +116,7 @@ type upkeeper interface {
 
 // New makes a queue; Start starts it.
 func New[TTx any](db Database[TTx], o Options) (*Queue, error) {
-	if o.Handlers.Delivery == nil || o.Handlers.Stage == nil || o.Handlers.Interrupt == nil || o.Handlers.Discarded == nil {
+	if !o.Handlers.complete() {
 		return nil, errors.New("queue: every handler is needed")
 	}
 	o.Concurrency = max(2, cmp.Or(o.Concurrency, runtime.NumCPU()))
@@ -126,9 +137,10 @@ func New[TTx any](db Database[TTx], o Options) (*Queue, error) {
 	c, err := river.NewClient(db.RiverDriver(), &river.Config{
 		Workers: workers,
 		Queues: map[string]river.QueueConfig{
-			store.QueueIntake:  {MaxWorkers: o.Intake},
-			store.QueueStages:  {MaxWorkers: o.Concurrency},
-			store.QueueControl: {MaxWorkers: controlWorkers},
+			store.QueueIntake:   {MaxWorkers: o.Intake},
+			store.QueueStages:   {MaxWorkers: o.Concurrency},
+			store.QueueControl:  {MaxWorkers: controlWorkers},
+			store.QueueAnnounce: {MaxWorkers: announceWorkers},
 		},
 		FetchCooldown:          fetchCooldown,
 		FetchPollInterval:      backstop,

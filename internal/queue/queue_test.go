@@ -43,6 +43,8 @@ func options(tb testing.TB) queue.Options {
 	return queue.Options{Backoff: atOnce, Drain: 10 * time.Second, Handlers: queue.Handlers{
 		Delivery:  func(_ context.Context, guid string) error { tb.Errorf("delivery %s", guid); return nil },
 		Stage:     func(_ context.Context, id int64) error { tb.Errorf("stage %d", id); return nil },
+		Gate:      func(context.Context, int64, string) error { return nil },
+		Announce:  func(context.Context, int64, string) error { return nil },
 		Interrupt: func(_ context.Context, id int64) error { tb.Errorf("interrupt %d", id); return nil },
 		Discarded: func(_ context.Context, d queue.Discarded) { tb.Errorf("discarded %+v", d) },
 	}}

@@ -17,6 +17,9 @@ import (
 // interruptTimeout bounds one attempt to stop runners, which an executor does without waiting for their end.
 const interruptTimeout = 5 * time.Minute
 
+// gateTimeout bounds one decision or announcement, which may wait for GitHub's patience.
+const gateTimeout = 10 * time.Minute
+
 // worker works one kind of job.
 type worker[A river.JobArgs] struct {
 	river.WorkerDefaults[A]
@@ -46,8 +49,23 @@ func (q *Queue) workers() (*river.Workers, error) {
 		handle:   func(ctx context.Context, a store.InterruptJob) error { return q.o.Handlers.Interrupt(ctx, a.RunID) },
 		describe: func(d *Discarded, a store.InterruptJob) { d.RunID = a.RunID },
 	}
+	gate := &worker[store.GateJob]{
+		q: q, timeout: gateTimeout,
+		handle: func(ctx context.Context, a store.GateJob) error {
+			return q.o.Handlers.Gate(ctx, a.RunID, a.Environment)
+		},
+		describe: func(d *Discarded, a store.GateJob) { d.RunID, d.Environment = a.RunID, a.Environment },
+	}
+	announce := &worker[store.AnnounceJob]{
+		q: q, timeout: gateTimeout,
+		handle: func(ctx context.Context, a store.AnnounceJob) error {
+			return q.o.Handlers.Announce(ctx, a.RunID, a.Environment)
+		},
+		describe: func(d *Discarded, a store.AnnounceJob) { d.RunID, d.Environment = a.RunID, a.Environment },
+	}
 	err := errors.Join(
-		river.AddWorkerSafely(workers, delivery), river.AddWorkerSafely(workers, stage), river.AddWorkerSafely(workers, interrupt))
+		river.AddWorkerSafely(workers, delivery), river.AddWorkerSafely(workers, stage), river.AddWorkerSafely(workers, interrupt),
+		river.AddWorkerSafely(workers, gate), river.AddWorkerSafely(workers, announce))
 	if err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
@@ -126,7 +144,7 @@ func (d Discarded) logger(parent zerolog.Logger) zerolog.Logger {
 	case d.StageRunID != 0:
 		with = with.Int64("stage_run", d.StageRunID)
 	case d.RunID != 0:
-		with = with.Int64("run_id", d.RunID)
+		with = with.Int64("run_id", d.RunID).Str("environment", d.Environment)
 	}
 	return with.Logger()
 }

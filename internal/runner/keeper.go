@@ -66,6 +66,30 @@ func (k *keeper) keep(name, file string) error {
 	return nil
 }
 
+// maxPrivate bounds what one name keeps for the second step of a stage, and so what travels to it.
+const maxPrivate = 64 << 20
+
+// keepPrivate keeps content as it is.
+func (k *keeper) keepPrivate(name string, content []byte) error {
+	if !fs.ValidPath(name) || name == "." || len(name) > 500 || strings.ContainsFunc(name, unicode.IsControl) {
+		return fmt.Errorf("keep %q for later: that is no name", name)
+	}
+	if len(content) > maxPrivate {
+		return fmt.Errorf("keep %s for later: it has %d MiB, and at most %d are kept", name, len(content)>>20, maxPrivate>>20)
+	}
+	target, err := k.reserve("private/"+name, int64(len(content)))
+	if err != nil {
+		return fmt.Errorf("keep %s for later: %w", name, err)
+	}
+	if err := os.WriteFile(target, content, 0o600); err != nil {
+		return fmt.Errorf("keep %s for later: %w", name, err)
+	}
+	k.recorder.emit(pipeline.StageEvent{
+		Type: pipeline.StageEventPrivate, Private: &pipeline.Artifact{Name: name, Path: target, Bytes: int64(len(content))},
+	})
+	return nil
+}
+
 // locate finds the root a path belongs to.
 func (k *keeper) locate(file string) (root *os.Root, inside string, err error) {
 	if !filepath.IsAbs(file) {
@@ -131,7 +155,7 @@ func (k *keeper) reserve(name string, size int64) (string, error) {
 }
 
 func (k *keeper) transfer(to *os.File, from io.Reader) (int64, error) {
-	redactor := k.recorder.redactor
+	redactor := k.recorder.concealed.now()
 	if redactor.Empty() {
 		return io.Copy(to, from)
 	}

@@ -44,6 +44,11 @@ func mask(r *redact.Redactor, event pipeline.StageEvent) pipeline.StageEvent {
 		artifact.Name = remark(artifact.Name) // Path is ours
 		event.Artifact = &artifact
 	}
+	if event.Part != nil {
+		part := *event.Part // its value is compared with what is applied: a masked one would never be equal
+		part.Detail, part.ExtraApproval = remark(part.Detail), remark(part.ExtraApproval)
+		event.Part = &part
+	}
 	if event.Verdict != nil {
 		verdict := *event.Verdict
 		verdict.Title, verdict.Cause, verdict.Signal = remark(verdict.Title), remark(verdict.Cause), remark(verdict.Signal)

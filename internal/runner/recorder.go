@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
-	"github.com/slipwayhq/slipway/internal/runner/redact"
 )
 
 // Bounds of what a stage may tell, so that a hostile report cannot fill the disk.
@@ -21,8 +20,8 @@ const (
 
 // recorder writes events, masked, numbered and bounded. It is the only way out of a runner.
 type recorder struct {
-	clock    pipeline.Clock
-	redactor *redact.Redactor
+	clock     pipeline.Clock
+	concealed concealed
 
 	mu       sync.Mutex
 	to       io.Writer
@@ -63,10 +62,10 @@ func (r *recorder) full() bool {
 
 // emit masks and records any other event.
 func (r *recorder) emit(event pipeline.StageEvent) {
-	event = mask(r.redactor, event)
+	event = mask(r.concealed.now(), event)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	essential := event.Type == pipeline.StageEventVerdict || event.Type == pipeline.StageEventStep
+	essential := isEssential(event.Type)
 	if r.dropping && !essential {
 		return
 	}
@@ -81,6 +80,16 @@ func (r *recorder) emit(event pipeline.StageEvent) {
 	}
 	r.other += int64(r.write(event))
 	r.closed = r.closed || event.Type == pipeline.StageEventVerdict
+}
+
+// isEssential: without these a stage would not end, or not be what was approved.
+func isEssential(t pipeline.StageEventType) bool {
+	switch t {
+	case pipeline.StageEventVerdict, pipeline.StageEventStep, pipeline.StageEventPart, pipeline.StageEventPrivate:
+		return true
+	default:
+		return false
+	}
 }
 
 // write appends one line in one write, so that a follower sees it at once and never a part of two.

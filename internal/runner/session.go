@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"io"
 	"os"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
@@ -11,7 +12,7 @@ import (
 type Stage interface {
 	// Run carries out the task. A red build is a verdict; an error is our own trouble (the runner makes it an
 	// infrastructure failure). When ctx ends the stage returns promptly; the runner knows whether that was a timeout
-	// or a cancel and writes the verdict itself.
+	// or a cancel and writes the verdict itself, with the Cause of the stage's own, if it has one, behind it.
 	Run(ctx context.Context, s Session) (pipeline.Verdict, error)
 }
 
@@ -27,8 +28,10 @@ type Session interface {
 	// CacheDir is a folder kept between runs of the repository under that name (contract: shared only by trusted
 	// commits). Commands see it at the same path. Concurrent stages may share it.
 	CacheDir(name string) (string, error)
-	// Secret returns a secret the stage names.
+	// Secret returns a secret the stage names, or one its kind implies and somebody has set.
 	Secret(name string) (string, bool)
+	// File returns what the stage's preparation kept with KeepPrivate or, in a rollback, a file of the release.
+	File(name string) ([]byte, bool)
 
 	// Command runs a tool in the sandbox and streams its output into the log.
 	Command(ctx context.Context, c Command) (Exit, error)
@@ -42,6 +45,15 @@ type Session interface {
 	Output(name, value string)
 	// Artifact keeps the file at path (absolute, or relative to the checkout; no link) under name.
 	Artifact(name, path string) error
+	// Part fixes a part of the candidate: what people approve and what alone may be applied afterwards. A later part of
+	// the same kind and name takes the place of an earlier one.
+	Part(pipeline.Part)
+	// Conceal masks a value that is no secret of the task, such as a token that was made from one, in everything that is
+	// told from now on and in the output of commands that begin after it. Values under four characters are refused.
+	Conceal(name, value string) error
+	// KeepPrivate keeps content for the second step of the stage, encrypted. Nobody is shown it, and it is not masked. Each
+	// name can be kept once.
+	KeepPrivate(name string, content []byte) error
 }
 
 // Command is one tool run. It is an argument list, never a shell line built from someone's text.
@@ -59,6 +71,9 @@ type Command struct {
 	Capture bool
 	// Quiet keeps standard output out of the log (a JSON report on stdout). Standard error is always logged.
 	Quiet bool
+	// Stdout, where set, receives standard output as it is, unmasked and out of the log: a stage that reads it tells what it
+	// makes of it. It is written by one goroutine.
+	Stdout io.Writer
 	// Image, where set, is the container image the command runs in.
 	Image string
 	// Line, where set, sees every line of output (masked) as it comes: for progress.

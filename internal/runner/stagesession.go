@@ -23,6 +23,7 @@ type session struct {
 	task    pipeline.Task
 	options Options
 	secrets map[string]string
+	files   map[string][]byte
 	dir     string
 	root    *os.Root
 	scratch string
@@ -52,6 +53,12 @@ func (s *session) home() string        { return filepath.Join(s.scratch, "home")
 func (s *session) Secret(name string) (string, bool) {
 	value, found := s.secrets[name]
 	return value, found
+}
+
+// File implements Session.
+func (s *session) File(name string) ([]byte, bool) {
+	content, found := s.files[name]
+	return content, found
 }
 
 // safeName is a name that can be a folder's as it is.
@@ -103,7 +110,7 @@ func stepOf(ctx context.Context) string {
 }
 
 func (s *session) Step(ctx context.Context, name string, fn func(context.Context) (string, error)) (err error) {
-	name = s.recorder.redactor.String(name) // log lines carry it too
+	name = s.recorder.concealed.now().String(name) // log lines carry it too
 	step := pipeline.Step{Name: name, Status: pipeline.StatusRunning, StartedAt: s.recorder.clock.Now().UTC()}
 	s.recorder.emit(pipeline.StageEvent{Type: pipeline.StageEventStep, Step: &step})
 	s.openStep(name)
@@ -165,8 +172,8 @@ func (s *session) logIn(step, text string) {
 	}
 	lines := process.NewLines(func(line string) { s.recorder.log(step, line) })
 	// Neither fails: both write to memory and to the recorder, which keeps its own error.
-	_, _ = lines.Write([]byte(s.recorder.redactor.String(text) + "\n")) // see above
-	_ = lines.Close()                                                   // see above
+	_, _ = lines.Write([]byte(s.recorder.concealed.now().String(text) + "\n")) // see above
+	_ = lines.Close()                                                          // see above
 }
 
 func (s *session) Progress(text string) {
@@ -186,3 +193,11 @@ func (s *session) Output(name, value string) {
 }
 
 func (s *session) Artifact(name, path string) error { return s.keeper.keep(name, path) }
+
+func (s *session) Part(part pipeline.Part) {
+	s.recorder.emit(pipeline.StageEvent{Type: pipeline.StageEventPart, Part: &part})
+}
+
+func (s *session) KeepPrivate(name string, content []byte) error {
+	return s.keeper.keepPrivate(name, content)
+}

@@ -15,10 +15,12 @@ const (
 	QueueStages = "stages"
 	// QueueControl works what is short and must not wait behind stages: interrupts, and attempts that need no runner.
 	QueueControl = "control"
+	// QueueAnnounce writes to GitHub what is not a check, and may wait for GitHub's patience.
+	QueueAnnounce = "announce"
 )
 
 // Queues lists them.
-func Queues() []string { return []string{QueueIntake, QueueStages, QueueControl} }
+func Queues() []string { return []string{QueueIntake, QueueStages, QueueControl, QueueAnnounce} }
 
 // Attempts a job has before it is given up.
 const (
@@ -75,6 +77,34 @@ func (InterruptJob) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: QueueControl, MaxAttempts: StageAttempts}
 }
 
+// GateJob has the gate decide on a run's entry into an environment.
+type GateJob struct {
+	RunID       int64  `json:"run_id"`
+	Environment string `json:"environment"`
+}
+
+// Kind implements river.JobArgs.
+func (GateJob) Kind() string { return "gate" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (GateJob) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueControl, MaxAttempts: StageAttempts}
+}
+
+// AnnounceJob brings up to date what GitHub shows of a run's entry into an environment.
+type AnnounceJob struct {
+	RunID       int64  `json:"run_id"`
+	Environment string `json:"environment"`
+}
+
+// Kind implements river.JobArgs.
+func (AnnounceJob) Kind() string { return "announce" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (AnnounceJob) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueAnnounce, MaxAttempts: StageAttempts}
+}
+
 // AliveJob is a job that is not finished, as diagnostics and tests see it.
 type AliveJob struct {
 	ID    int64
@@ -86,6 +116,8 @@ type AliveJob struct {
 	GUID       string
 	StageRunID int64
 	RunID      int64
-	Attempt    int
-	DueAt      time.Time
+	// Environment comes with RunID for gate and announce.
+	Environment string
+	Attempt     int
+	DueAt       time.Time
 }

@@ -75,6 +75,10 @@ func (b *batch) addRunJobs(run *pipeline.Run, jobs []pipeline.Job) error {
 				return fmt.Errorf("interrupt job of run %d comes from a change of run %d", j.RunID, run.ID)
 			}
 			b.addJob(store.InterruptJob{RunID: run.ID}, j.After)
+		case pipeline.JobGate:
+			b.addJob(store.GateJob{RunID: run.ID, Environment: j.Key}, j.After)
+		case pipeline.JobAnnounce:
+			b.addJob(store.AnnounceJob{RunID: run.ID, Environment: j.Key}, j.After)
 		default:
 			return fmt.Errorf("job of unknown kind %q", j.Kind)
 		}
@@ -100,12 +104,12 @@ func (db *DB) AliveJobs(ctx context.Context) ([]store.AliveJob, error) {
 	err := db.look(ctx, func(v view) error {
 		return v.all(`SELECT id, kind, queue, state, attempt, CAST(scheduled_at AS TEXT),
 				coalesce(json_extract(args, '$.guid'), ''), coalesce(json_extract(args, '$.stage_run_id'), 0),
-				coalesce(json_extract(args, '$.run_id'), 0)
+				coalesce(json_extract(args, '$.run_id'), 0), coalesce(json_extract(args, '$.environment'), '')
 			FROM river_job WHERE state IN ('available', 'running', 'retryable', 'scheduled', 'pending') ORDER BY id`, nil,
 			func(scan func(...any) error) error {
 				var j store.AliveJob
 				var due string
-				err := scan(&j.ID, &j.Kind, &j.Queue, &j.State, &j.Attempt, &due, &j.GUID, &j.StageRunID, &j.RunID)
+				err := scan(&j.ID, &j.Kind, &j.Queue, &j.State, &j.Attempt, &due, &j.GUID, &j.StageRunID, &j.RunID, &j.Environment)
 				if err != nil {
 					return err
 				}

@@ -37,7 +37,7 @@ func testChange(t *testing.T, s Store) {
 func testChangeAppends(t *testing.T, s Store) {
 	run := end(t, s, create(t, s, push(1, "aaa")))
 	run, err := s.Change(t.Context(), run.ID, func(r *pipeline.Run) ([]pipeline.Job, error) {
-		return r.Rerun("test", "asked by @alice", start.Add(time.Hour))
+		return r.Rerun("test", "", "asked by @alice", start.Add(time.Hour))
 	})
 	no(t, err)
 	if len(run.Stages) != 4 {

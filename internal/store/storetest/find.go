@@ -48,7 +48,7 @@ func testOpenRuns(t *testing.T, s Store) {
 		t.Errorf("open runs %v, want %d and %d", ids(open), first.ID, third.ID)
 	}
 	// One that is run again is open again.
-	_, err = s.Change(t.Context(), ended.ID, func(r *pipeline.Run) ([]pipeline.Job, error) { return r.Rerun("test", "again", start) })
+	_, err = s.Change(t.Context(), ended.ID, func(r *pipeline.Run) ([]pipeline.Job, error) { return r.Rerun("test", "", "again", start) })
 	no(t, err)
 	open, err = s.OpenRuns(t.Context(), first.Trigger.Group())
 	no(t, err)
@@ -129,6 +129,9 @@ func testList(t *testing.T, s Store) {
 		{"branch", pipeline.RunFilter{Branch: "topic"}, []int64{third.ID}},
 		{"commit", pipeline.RunFilter{SHA: "aaa"}, []int64{other.ID, first.ID}},
 		{"pull request", pipeline.RunFilter{RepositoryID: 1, PullRequest: 7}, []int64{third.ID}},
+		{"event", pipeline.RunFilter{Event: pipeline.EventPush}, []int64{other.ID, ended.ID, first.ID}},
+		{"event of a repository", pipeline.RunFilter{RepositoryID: 1, Event: pipeline.EventPullRequest}, []int64{third.ID}},
+		{"no event", pipeline.RunFilter{Event: "' OR 1=1 --"}, nil},
 		{"open", pipeline.RunFilter{OpenOnly: true}, []int64{other.ID, third.ID, first.ID}},
 		{"failed", pipeline.RunFilter{Status: pipeline.StatusFailure}, []int64{ended.ID}},
 		{"not begun", pipeline.RunFilter{Status: pipeline.StatusQueued, RepositoryID: 1}, []int64{third.ID, first.ID}},

@@ -1,0 +1,148 @@
+package artifact
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/slipwayhq/slipway/internal/pipeline"
+)
+
+// keyName is the key of private files. Whoever has the data folder has both; the encryption guards copies of the files
+// alone: a backup of artifacts, a disk that is given away.
+const keyName = "private.key"
+
+const keyBytes = 32 // AES-256
+
+func (s *Store) privatePath(stageRunID int64, name string) string {
+	return filepath.Join(s.dir, "private", shard(stageRunID), strconv.FormatInt(stageRunID, 10), fileName(name))
+}
+
+// KeepPrivate implements pipeline.ArtifactStore. A replay after a crash, when the file is already here, changes nothing.
+func (s *Store) KeepPrivate(ctx context.Context, stageRunID int64, artifact pipeline.Artifact) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if !validName(artifact.Name) {
+		return fmt.Errorf("keep a private file: %q is no name for one", artifact.Name)
+	}
+	if err := s.keepPrivate(stageRunID, artifact); err != nil {
+		return fmt.Errorf("keep the private file %s: %w", artifact.Name, explain(s.dir, err))
+	}
+	return nil
+}
+
+func (s *Store) keepPrivate(stageRunID int64, artifact pipeline.Artifact) error {
+	target := s.privatePath(stageRunID, artifact.Name)
+	content, err := os.ReadFile(artifact.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, here := os.Stat(target); here == nil {
+			return nil // an earlier attempt did it
+		}
+	}
+	if err != nil {
+		return err
+	}
+	sealer, err := s.sealer()
+	if err != nil {
+		return err
+	}
+	nonce := make([]byte, sealer.NonceSize())
+	if _, err := rand.Read(nonce); err != nil {
+		return err
+	}
+	sealed := sealer.Seal(nonce, nonce, content, boundTo(stageRunID, artifact.Name))
+	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
+		return err
+	}
+	if err := writeWhole(target, sealed); err != nil {
+		return err
+	}
+	return os.Remove(artifact.Path)
+}
+
+// Private implements pipeline.ArtifactStore.
+func (s *Store) Private(ctx context.Context, stageRunID int64, name string) ([]byte, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	sealed, err := os.ReadFile(s.privatePath(stageRunID, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("private file %s: %w", name, pipeline.ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("private file %s: %w", name, err)
+	}
+	sealer, err := s.sealer()
+	if err != nil {
+		return nil, fmt.Errorf("private file %s: %w", name, err)
+	}
+	if len(sealed) < sealer.NonceSize() {
+		return nil, fmt.Errorf("private file %s is cut short", name)
+	}
+	nonce, body := sealed[:sealer.NonceSize()], sealed[sealer.NonceSize():]
+	content, err := sealer.Open(nil, nonce, body, boundTo(stageRunID, name))
+	if err != nil {
+		return nil, fmt.Errorf("private file %s was altered, or its key is another one: %w", name, err)
+	}
+	return content, nil
+}
+
+// boundTo keeps a file from being taken for that of another attempt.
+func boundTo(stageRunID int64, name string) []byte {
+	return fmt.Appendf(nil, "%d/%s", stageRunID, name)
+}
+
+// sealer has the key of the data folder, which is made with the first private file.
+func (s *Store) sealer() (cipher.AEAD, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	path := filepath.Join(s.dir, keyName)
+	key, err := os.ReadFile(path) //nolint:gosec // in the data folder
+	if errors.Is(err, fs.ErrNotExist) {
+		key = make([]byte, keyBytes)
+		if _, err := rand.Read(key); err != nil {
+			return nil, err
+		}
+		err = writeWhole(path, key)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key of private files: %w", err)
+	}
+	if len(key) != keyBytes {
+		return nil, fmt.Errorf("key of private files: %s has %d bytes instead of %d: restore it from a backup", path, len(key), keyBytes)
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
+}
+
+// writeWhole makes a file that is there with all its bytes on the disk, or not at all.
+func writeWhole(path string, content []byte) (err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(file.Name()))
+		}
+	}()
+	_, err = file.Write(content)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}

@@ -1,0 +1,166 @@
+package pipeline
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// PartKind is what a part of a candidate is.
+type PartKind string
+
+// The kinds of parts that preparations fix.
+const (
+	// PartImage is an image by digest: "registry/repository@sha256:…". Its name is the id of the stage that built it.
+	PartImage PartKind = "image"
+	// PartPlan is the hash of a saved plan of infrastructure. Its name is the key of its stage.
+	PartPlan PartKind = "plan"
+	// PartManifests is the hash of rendered manifests. Its name is the key of its stage.
+	PartManifests PartKind = "manifests"
+)
+
+// Part is one thing that a preparation has fixed, and that people approve.
+type Part struct {
+	Kind  PartKind `json:"kind"`
+	Name  string   `json:"name"`
+	Value string   `json:"value"`
+	// Detail says in a few words what it does: "3 to add, 1 to destroy".
+	Detail string `json:"detail,omitempty"`
+	// ExtraApproval, where set, is why one approval more is needed: "the plan destroys 2 resources".
+	ExtraApproval string `json:"extra_approval,omitempty"`
+}
+
+// Candidate is exactly what would enter an environment. People approve a candidate, not a branch.
+type Candidate struct {
+	Environment string `json:"environment"`
+	Action      Action `json:"action"`
+	Commit      string `json:"commit"`
+	// Base is the commit of the branch that the pull request wants to enter; empty where the commit is on its branch.
+	Base string `json:"base,omitempty"`
+	// Parts are sorted by kind and name.
+	Parts []Part `json:"parts,omitempty"`
+	// Configuration is the hash of the environment's rules and targets, and of what its stages are to do.
+	Configuration string `json:"configuration"`
+}
+
+// Fingerprint is the one value that changes when anything of the candidate does.
+func (c Candidate) Fingerprint() string {
+	parts := make([][3]string, 0, len(c.Parts))
+	for _, p := range c.Parts {
+		parts = append(parts, [3]string{string(p.Kind), p.Name, p.Value})
+	}
+	return hashOf(c.Environment, c.Action, c.Commit, c.Base, parts, c.Configuration)
+}
+
+// Moved names what differs in a newer candidate, in words, most telling first; empty: nothing does.
+func (c Candidate) Moved(now Candidate) []string {
+	var moved []string
+	differ := func(name, was, is string) {
+		if was != is {
+			moved = append(moved, fmt.Sprintf("the %s moved from %s to %s", name, shortValue(was), shortValue(is)))
+		}
+	}
+	differ("commit", c.Commit, now.Commit)
+	differ("base", c.Base, now.Base)
+	for _, name := range partNames(c.Parts, now.Parts) {
+		differ(name.String(), c.part(name), now.part(name))
+	}
+	if c.Configuration != now.Configuration {
+		moved = append(moved, "the configuration of the environment or of its stages changed")
+	}
+	if c.Environment != now.Environment || c.Action != now.Action {
+		moved = append(moved, "what is asked for changed")
+	}
+	return moved
+}
+
+// Extends reports whether a candidate is an earlier one with more parts, and nothing of that one moved: what could only be
+// prepared after a part of the change.
+func (c Candidate) Extends(earlier Candidate) bool {
+	known := partNames(earlier.Parts, nil)
+	c.Parts = slices.DeleteFunc(slices.Clone(c.Parts), func(p Part) bool { return !slices.Contains(known, partName{p.Kind, p.Name}) })
+	return c.Fingerprint() == earlier.Fingerprint()
+}
+
+// ExtraApproval is why one approval more is needed; empty: it is not.
+func (c Candidate) ExtraApproval() string {
+	for _, p := range c.Parts {
+		if p.ExtraApproval != "" {
+			return p.ExtraApproval
+		}
+	}
+	return ""
+}
+
+// Images are the images by the id of the stage that built them.
+func (c Candidate) Images() map[string]string {
+	images := make(map[string]string)
+	for _, p := range c.Parts {
+		if p.Kind == PartImage {
+			images[p.Name] = p.Value
+		}
+	}
+	return images
+}
+
+type partName struct {
+	kind PartKind
+	name string
+}
+
+func (n partName) String() string { return string(n.kind) + " of " + n.name }
+
+func partNames(a, b []Part) []partName {
+	var names []partName
+	for _, p := range slices.Concat(a, b) {
+		if n := (partName{p.Kind, p.Name}); !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+// part is a part's value; legs of a matrix may share a name, and are told together.
+func (c Candidate) part(n partName) string {
+	var values []string
+	for _, p := range c.Parts {
+		if p.Kind == n.kind && p.Name == n.name {
+			values = append(values, p.Value)
+		}
+	}
+	return strings.Join(values, ", ")
+}
+
+func sortParts(parts []Part) {
+	slices.SortFunc(parts, func(a, b Part) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Value, b.Value))
+	})
+}
+
+// shortValue is a hash or an image as people compare them.
+func shortValue(v string) string {
+	const shown = 12
+	switch {
+	case v == "":
+		return "nothing"
+	case len(v) > shown && !strings.ContainsAny(v, "@ "):
+		return v[:shown]
+	default:
+		return v
+	}
+}
+
+// hashOf is the hash of values as canonical JSON.
+func hashOf(values ...any) string {
+	text, err := json.Marshal(values)
+	if err != nil {
+		// Only a value that is no data can fail, and none such is hashed; should one be, it equals nothing.
+		text = []byte(err.Error())
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
