@@ -43,16 +43,35 @@ func Start(ctx context.Context) (*World, error) {
 	return w, nil
 }
 
+// StartRegistries starts the registries alone.
+func StartRegistries(ctx context.Context) (*World, error) {
+	dir, err := os.MkdirTemp("", "imagetest-")
+	if err != nil {
+		return nil, err
+	}
+	w := &World{dir: dir}
+	if err := w.registries(ctx); err != nil {
+		return nil, errors.Join(err, w.Stop())
+	}
+	return w, nil
+}
+
 func (w *World) start(ctx context.Context) error {
+	if err := w.registries(ctx); err != nil {
+		return err
+	}
+	var err error
+	w.Buildkit, err = w.buildkit(ctx, filepath.Join(w.dir, "buildkit"))
+	return err
+}
+
+func (w *World) registries(ctx context.Context) error {
 	var err error
 	w.OpenData = filepath.Join(w.dir, "open")
 	if w.Open, err = w.registry(ctx, "open", ""); err != nil {
 		return err
 	}
-	if w.Closed, err = w.registry(ctx, "closed", Password); err != nil {
-		return err
-	}
-	w.Buildkit, err = w.buildkit(ctx, filepath.Join(w.dir, "buildkit"))
+	w.Closed, err = w.registry(ctx, "closed", Password)
 	return err
 }
 

@@ -20,6 +20,9 @@ type Content interface {
 	Digest() (v1.Hash, error)
 }
 
+// pushes is how often a push is tried while the registry is in trouble.
+const pushes = 3
+
 // Push sends an image or an index under its digest, with everything it holds that the registry has not. No tag moves.
 // Afterwards it is read back and compared. progress may be nil.
 func (r *Repository) Push(ctx context.Context, content Content, progress func(done, total int64)) (string, error) {
@@ -28,8 +31,15 @@ func (r *Repository) Push(ctx context.Context, content Content, progress func(do
 		return "", fmt.Errorf("read the image: %w", err)
 	}
 	doing := "Pushing the image to " + r.written
-	if err := r.send(ctx, content, digest.String(), progress); err != nil {
-		return "", r.do(ctx, doing, err)
+	for try := 1; ; try++ {
+		err := r.do(ctx, doing, r.send(ctx, content, digest.String(), progress))
+		if err == nil {
+			break
+		}
+		// The library tries each part again and again; what has arrived meanwhile need not be sent once more.
+		if problem, ok := errors.AsType[*Problem](err); !ok || !problem.Temporary || try == pushes {
+			return "", err
+		}
 	}
 	if err := r.readBack(ctx, digest.String()); err != nil {
 		return "", r.do(ctx, doing, err)

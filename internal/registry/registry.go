@@ -21,7 +21,7 @@ type Options struct {
 	Credentials Credentials
 	// Insecure are hosts that are spoken to without TLS; everywhere else it is refused.
 	Insecure []string
-	// Backoff is how long is waited before a request that failed is tried again; zero: 1, 3, 9 and 27 seconds.
+	// Backoff is how long is waited before a request that failed is tried again; zero: 1, 3 and 9 seconds.
 	Backoff Backoff
 	// Log is told of what is tried again; nil: nobody is.
 	Log func(string)
@@ -35,7 +35,7 @@ type Backoff struct {
 
 const (
 	defaultFirst = time.Second
-	defaultTries = 5
+	defaultTries = 4
 	backoffGrows = 3
 )
 
