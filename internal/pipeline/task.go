@@ -26,6 +26,8 @@ type Task struct {
 	Parts []Part `json:"parts,omitempty"`
 	// Images are the published images, "registry/repository@sha256:…", by the id of the stage that built them.
 	Images map[string]string `json:"images,omitempty"`
+	// Running are the images of this stage that environments run now, by the environment's name.
+	Running map[string]string `json:"running,omitempty"`
 	// Restores is the release that a rollback brings back; its files are in Secrets.Files.
 	Restores *Release `json:"restores,omitempty"`
 	// Env is what contract 11.4 promises (CI, SLIPWAY_…) and the outputs of earlier stages, without secrets.
