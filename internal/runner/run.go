@@ -13,7 +13,6 @@ import (
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/runner/process"
-	"github.com/slipwayhq/slipway/internal/runner/redact"
 	"github.com/slipwayhq/slipway/internal/runner/sandbox"
 )
 
@@ -94,11 +93,9 @@ func (j *job) newSession(secrets pipeline.Secrets) (*session, error) {
 
 // carryOut is the task between its first event and its verdict.
 func (j *job) carryOut(ctx context.Context, s *session, secrets pipeline.Secrets) (pipeline.Verdict, Checkout) {
-	redactor, err := newRedactor(secrets)
-	if err != nil {
+	if err := s.recorder.concealed.add(valuesOf(secrets)); err != nil {
 		return j.verdictOf(ctx, s, err), Checkout{}
 	}
-	s.recorder.redactor = redactor
 	stage, known := j.deps.Stages[j.task.Stage.Uses]
 	if !known {
 		return j.verdictOf(ctx, s, &Failure{
@@ -113,15 +110,19 @@ func (j *job) carryOut(ctx context.Context, s *session, secrets pipeline.Secrets
 		return j.verdictOf(ctx, s, err), checkout
 	}
 	verdict, err := runStage(ctx, stage, s)
-	if ctx.Err() != nil || err != nil {
+	switch {
+	case err != nil:
 		verdict = j.verdictOf(ctx, s, err)
+	case ctx.Err() != nil && !verdict.Status.Passed():
+		// A stage that passed in spite of it has done all it was to do.
+		verdict = withCause(j.verdictOf(ctx, s, nil), verdict.Cause)
 	}
 	j.keepArtifacts(ctx, s)
 	return verdict, checkout
 }
 
-// newRedactor knows every secret of the task, the token that fetches it included.
-func newRedactor(secrets pipeline.Secrets) (*redact.Redactor, error) {
+// valuesOf are the secrets of the task, the token that fetches it included.
+func valuesOf(secrets pipeline.Secrets) map[string]string {
 	values := maps.Clone(secrets.Env)
 	if values == nil {
 		values = map[string]string{}
@@ -129,7 +130,7 @@ func newRedactor(secrets pipeline.Secrets) (*redact.Redactor, error) {
 	if secrets.GitToken != "" {
 		values["the token that fetches the repository"] = secrets.GitToken
 	}
-	return redact.New(values)
+	return values
 }
 
 func (j *job) checkOut(ctx context.Context, s *session, secrets pipeline.Secrets) (checkout Checkout, err error) {
