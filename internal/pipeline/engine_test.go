@@ -150,6 +150,7 @@ type world struct {
 	kept       []string
 	private    []string
 	refused    string // the artifact that cannot be kept
+	releases   []pipeline.Release
 }
 
 func (w *world) Definition(context.Context, pipeline.Trigger) (pipeline.Definition, error) {
@@ -190,6 +191,18 @@ func (w *world) Private(_ context.Context, _ int64, name string) ([]byte, error)
 
 func (w *world) Release(context.Context, int64, string, int64) (pipeline.Release, error) {
 	return pipeline.Release{}, pipeline.ErrNotFound
+}
+
+func (w *world) Releases(_ context.Context, f pipeline.ReleaseFilter) ([]pipeline.Release, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var found []pipeline.Release
+	for _, r := range w.releases {
+		if r.Environment == f.Environment {
+			found = append(found, r)
+		}
+	}
+	return found, nil
 }
 
 func (w *world) ReleaseFile(context.Context, int64, string, int64, string) ([]byte, error) {
