@@ -41,6 +41,7 @@ type bot struct {
 	reporter   *checks.Reporter
 	recovery   *githubclient.Recovery
 	stream     *dashboard.Stream
+	signedIn   *dashboard.SignedIn // nil: nobody can sign in
 	handler    http.Handler
 	reconciler *handlers.Reconciler
 
@@ -48,8 +49,17 @@ type bot struct {
 	background    sync.WaitGroup
 }
 
-// newBot builds the App from its settings. watcher, where set, is told of every change too.
-func newBot(ctx context.Context, settings config.Config, sandboxMode string, watcher pipeline.Observer, log zerolog.Logger) (*bot, error) {
+// surroundings are what differs between a server and the demo.
+type surroundings struct {
+	sandboxMode string
+	// watcher, where set, is told of every change too.
+	watcher pipeline.Observer
+	// unavailable says why a stage kind cannot be carried out here; nil: all can.
+	unavailable func(uses string) string
+}
+
+// newBot builds the App from its settings.
+func newBot(ctx context.Context, settings config.Config, surroundings surroundings, log zerolog.Logger) (*bot, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	pool, err := githubclient.New(githubclient.Config{
@@ -77,7 +87,7 @@ func newBot(ctx context.Context, settings config.Config, sandboxMode string, wat
 	b := &bot{forge: forge{pool}, stream: dashboard.NewStream(), rules: definitions}
 	b.core, err = newCore(ctx, coreOptions{
 		dataDir: dataDir, cacheDir: cacheDir, concurrency: settings.Concurrency,
-		runner: runnerOptions(settings, sandboxMode), definitions: definitions, forge: pool, secrets: secrets,
+		runner: runnerOptions(settings, surroundings.sandboxMode), unavailable: surroundings.unavailable, definitions: definitions, forge: pool, secrets: secrets,
 		source: pipeline.GitSourceOf, deliver: b.deliver, log: log,
 		gate:     func(ctx context.Context, run int64, name string) error { return b.keeper.Work(ctx, run, name) },
 		announce: func(context.Context, int64, string) error { return nil }, // package checks brings it
@@ -86,8 +96,8 @@ func newBot(ctx context.Context, settings config.Config, sandboxMode string, wat
 				GitHub: pool, Store: c.db, PageURL: settings.PublicURL, AppID: settings.AppID, Logger: log,
 			})
 			b.observers = []pipeline.Observer{b.reporter, b.stream}
-			if watcher != nil {
-				b.observers = append(b.observers, watcher)
+			if surroundings.watcher != nil {
+				b.observers = append(b.observers, surroundings.watcher)
 			}
 			return b.observers
 		},
@@ -106,7 +116,10 @@ func (b *bot) face(settings config.Config, definitions *pipelinefile.Loader, reg
 	now := pipeline.SystemClock{}.Now
 	b.keeper = newKeeper(b)
 	b.desk = newDesk(b, settings.PublicURL)
-	var err error
+	err := b.signIn(settings)
+	if err != nil {
+		return err
+	}
 	b.dispatcher, err = handlers.NewDispatcher(b.log, eventHandlers(b, settings.AppID)...)
 	if err != nil {
 		return err
@@ -122,8 +135,8 @@ func (b *bot) face(settings config.Config, definitions *pipelinefile.Loader, reg
 	}
 	base := basePath(settings.PublicURL)
 	pages, err := dashboard.New(dashboard.Deps{
-		Runs: b.db, Logs: b.artifacts, Artifacts: artifactFiles{b.artifacts}, Access: dashboard.LoopbackOnly{Sandboxed: fromStage}, Stream: b.stream,
-		BasePath: base, Log: b.log,
+		Runs: b.db, Logs: b.artifacts, Artifacts: artifactFiles{b.artifacts}, Access: b.access(), Stream: b.stream,
+		Places: places{b.db, b.rules}, Desk: pageDesk{b.desk}, BasePath: base, Log: b.log,
 	})
 	if err != nil {
 		return err

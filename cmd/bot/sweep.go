@@ -10,6 +10,7 @@ import (
 
 	"github.com/slipwayhq/slipway/internal/artifact"
 	"github.com/slipwayhq/slipway/internal/chatops"
+	"github.com/slipwayhq/slipway/internal/dashboard"
 	"github.com/slipwayhq/slipway/internal/executor/local"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/workspace"
@@ -76,7 +77,7 @@ func (s *sweeper) stop() {
 
 // sweep does each part, whatever became of the others.
 func (s *sweeper) sweep(ctx context.Context, now time.Time) error {
-	return errors.Join(s.sweepRuns(ctx, now.Add(-retention)), s.sweepOrphans(ctx, now.Add(-orphanAge)), s.sweepTasks(ctx), s.sweepWorkspaces(ctx))
+	return errors.Join(s.sweepRuns(ctx, now.Add(-retention)), s.sweepSessions(ctx, now), s.sweepOrphans(ctx, now.Add(-orphanAge)), s.sweepTasks(ctx), s.sweepWorkspaces(ctx))
 }
 
 // sweepRuns removes runs and what is known of comments and pushes, then logs and artifacts. Those of a run that is gone go,
@@ -92,6 +93,13 @@ func (s *sweeper) sweepRuns(ctx context.Context, before time.Time) error {
 		s.log.Info().Int("attempts", len(ids)).Int("deliveries", deliveries).Int("pushes", pushes).Msg("old runs swept")
 	}
 	return errors.Join(err, problem, forgetful, stubborn)
+}
+
+// sweepSessions removes what is known of sign-ins that are long over.
+func (s *sweeper) sweepSessions(ctx context.Context, now time.Time) error {
+	from, to := dashboard.OldSessions(now)
+	_, err := s.runs.SweepSettings(ctx, from, to)
+	return err
 }
 
 // sweepOrphans removes the files of runs that were removed by a bot that did not live to remove them too.

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -17,7 +16,6 @@ import (
 	"github.com/slipwayhq/slipway/internal/artifact"
 	"github.com/slipwayhq/slipway/internal/checks"
 	"github.com/slipwayhq/slipway/internal/handlers"
-	"github.com/slipwayhq/slipway/internal/peer"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
@@ -34,6 +32,7 @@ func eventHandlers(b *bot, appID int64) []githubapp.EventHandler {
 		&handlers.CheckSuite{Service: b.service, Permissions: b.forge, Runs: b.db, AppID: appID, Now: now},
 		&handlers.Installation{Service: b.service, Ledger: b.db, Runs: b.db},
 		&handlers.InstallationRepositories{Service: b.service, Ledger: b.db, Runs: b.db},
+		&handlers.Authorization{EndSessions: b.endSessions},
 	}
 }
 
@@ -98,10 +97,4 @@ func (f artifactFiles) Open(ctx context.Context, stageRunID int64, name string) 
 		return nil, 0, err
 	}
 	return file, size, nil
-}
-
-// fromStage reports whether a connection to the pages comes from the code of a repository.
-func fromStage(client, server netip.AddrPort) (bool, error) {
-	kind, err := peer.Of(client, server)
-	return kind == peer.Sandboxed, err
 }

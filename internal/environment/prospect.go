@@ -14,7 +14,7 @@ func (k *Keeper) Prospect(ctx context.Context, t pipeline.Trigger, rules pipelin
 		return Decision{}, fmt.Errorf("nobody asked for an environment with %s", t.SHA)
 	}
 	entry := pipeline.Entry{Environment: rules.Name, Action: t.Deploy.Action, Askers: []string{t.Actor}}
-	c, err := k.gather(ctx, pipeline.Run{Trigger: t}, entry, rules)
+	c, err := k.gather(ctx, pipeline.Run{Trigger: t, Entries: []pipeline.Entry{entry}}, entry, rules)
 	if err != nil {
 		return Decision{}, err
 	}

@@ -150,6 +150,9 @@ func (e *Engine) taskSecrets(ctx context.Context, run Run, s StageRun, current *
 		}
 	}
 	files, err := e.taskFiles(ctx, run, s, current)
+	if errors.Is(err, ErrNotFound) {
+		return Secrets{}, goneVerdict(err), nil
+	}
 	if err != nil {
 		return Secrets{}, nil, err
 	}
@@ -213,6 +216,14 @@ func (e *Engine) addReleaseFiles(ctx context.Context, files map[string][]byte, b
 		files[below+name] = content
 	}
 	return nil
+}
+
+// goneVerdict: nothing is applied that is not what was prepared. Another attempt prepares it again.
+func goneVerdict(err error) *Verdict {
+	return &Verdict{
+		Status: StatusFailure, Infrastructure: true, Title: "what it needs is no longer kept",
+		Cause: fmt.Sprintf("Files that this stage needs are gone: %v. What was prepared may have waited too long.", err),
+	}
 }
 
 func secretVerdict(run Run, s StageRun, name string, err error) *Verdict {

@@ -26,7 +26,7 @@ func (db *DB) Change(
 	}
 	run := before.run
 	run.Stages = slices.Clone(before.run.Stages)
-	was, entered := identities(run), entryNames(run)
+	was, entered := identities(run), entriesOf(run)
 	jobs, err := change(&run)
 	if err != nil {
 		return pipeline.Run{}, err
@@ -39,7 +39,7 @@ func (db *DB) Change(
 		return pipeline.Run{}, err
 	}
 	d.jobs = jobs
-	d.entries = !slices.Equal(entered, entryNames(run))
+	d.entries = !slices.Equal(entered, entriesOf(run))
 	if d.empty() {
 		return run, nil
 	}
@@ -54,7 +54,7 @@ type difference struct {
 	run *pipeline.Run
 	// document is empty where the run itself is as it was.
 	document string
-	// entries: they are into other environments than before.
+	// entries: what is kept of them to find the run by is another.
 	entries           bool
 	altered, appended []stageChange
 	jobs              []pipeline.Job
@@ -65,14 +65,6 @@ type stageChange struct {
 	row   stageRow
 	// result: it changed, too.
 	result bool
-}
-
-func entryNames(run pipeline.Run) []string {
-	var names []string
-	for _, e := range run.Entries {
-		names = append(names, e.Environment)
-	}
-	return names
 }
 
 func (d difference) empty() bool {
@@ -153,10 +145,7 @@ func (b *batch) store(d difference) error {
 		}
 	}
 	if d.entries {
-		if _, err := b.exec(`DELETE FROM run_entries WHERE run_id = ?`, d.run.ID); err != nil {
-			return fmt.Errorf("entries of run %d: %w", d.run.ID, err)
-		}
-		if err := b.insertEntries(*d.run); err != nil {
+		if err := b.putEntries(*d.run); err != nil {
 			return err
 		}
 	}

@@ -94,19 +94,7 @@ func (b *batch) insertRun(run pipeline.Run) error {
 	if err != nil {
 		return fmt.Errorf("store run #%d: %w", run.Number, err)
 	}
-	return b.insertEntries(run)
-}
-
-// insertEntries notes into which environments a run has an entry, so that it is found by them.
-func (b *batch) insertEntries(run pipeline.Run) error {
-	for _, e := range run.Entries {
-		_, err := b.exec(`INSERT INTO run_entries (run_id, environment, repository_id) VALUES (?, ?, ?)
-			ON CONFLICT (run_id, environment) DO NOTHING`, run.ID, e.Environment, run.Trigger.Repository.ID)
-		if err != nil {
-			return fmt.Errorf("entry of run #%d into %s: %w", run.Number, e.Environment, err)
-		}
-	}
-	return nil
+	return b.putEntries(run)
 }
 
 func (b *batch) insertStage(run pipeline.Run, s pipeline.StageRun, row stageRow) error {

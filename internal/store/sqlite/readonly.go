@@ -18,7 +18,7 @@ func OpenReadOnly(ctx context.Context, path string) (*DB, error) {
 		return nil, fmt.Errorf("path of the database: %w", err)
 	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no database %s: it is made by the first start of the server with this data folder", path)
+		return nil, &MissingError{Path: path}
 	} else if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
@@ -34,6 +34,16 @@ func OpenReadOnly(ctx context.Context, path string) (*DB, error) {
 	}
 	return db, nil
 }
+
+// MissingError says that there is no database. It is fs.ErrNotExist.
+type MissingError struct{ Path string }
+
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("there is no database %s: the first start of the server with this data folder makes it", e.Path)
+}
+
+// Is makes it the error that a missing file is.
+func (*MissingError) Is(target error) bool { return target == fs.ErrNotExist }
 
 // checkVersion refuses tables of another version than ours: they are brought up to date by who may write them.
 func (db *DB) checkVersion(ctx context.Context) error {

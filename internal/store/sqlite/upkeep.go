@@ -25,8 +25,8 @@ const (
 // Alone reports that no other process works these jobs, so that no leader is elected and Upkeep does a leader's work.
 func (*DB) Alone() bool { return true }
 
-// ReleaseJobs makes available what a process that is gone left running, and gives deliveries and stages that wait without
-// a job a new one. It is for the start, before anything is worked.
+// ReleaseJobs makes available what a process that is gone left running, and gives deliveries, stages and entries that
+// wait without a job a new one. It is for the start, before anything is worked.
 func (db *DB) ReleaseJobs(ctx context.Context) error {
 	err := db.writer.apply(ctx, durable, func(b *batch) error {
 		// An attempt at a stage that ended with the process is not counted: restarts are not the stage's fault. That of
@@ -50,7 +50,7 @@ func (db *DB) ReleaseJobs(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("release the jobs of the last process: %w", err)
 	}
-	return errors.Join(db.adoptDeliveries(ctx, db.now()), db.adoptStages(ctx))
+	return errors.Join(db.adoptDeliveries(ctx, db.now()), db.adoptStages(ctx), db.adoptEntries(ctx))
 }
 
 // Upkeep releases delayed jobs when they are due and removes old ones, until ctx ends.
@@ -69,7 +69,7 @@ func (db *DB) Upkeep(ctx context.Context) {
 				db.alarm.set(db.now().Add(time.Second))
 			}
 		case <-clean.C:
-			err = errors.Join(db.cleanJobs(ctx), db.adoptDeliveries(ctx, db.now().Add(-cleanEvery)), db.adoptStages(ctx))
+			err = errors.Join(db.cleanJobs(ctx), db.adoptDeliveries(ctx, db.now().Add(-cleanEvery)), db.adoptStages(ctx), db.adoptEntries(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			db.log.Error().Err(err).Msg("upkeep of the queue")

@@ -21,6 +21,8 @@ type Store interface {
 	Sweep(ctx context.Context, before time.Time) (stageRunIDs []int64, err error)
 
 	Repositories(ctx context.Context) ([]pipeline.Repository, error)
+	RepositoryNamed(ctx context.Context, owner, name string) (pipeline.Repository, error)
+	Repository(ctx context.Context, id int64) (pipeline.Repository, error)
 	SaveRepository(ctx context.Context, r pipeline.Repository) error
 	RemoveRepository(ctx context.Context, id int64) error
 

@@ -92,14 +92,16 @@ CREATE TABLE stickies (
     PRIMARY KEY (repository_id, pull_request)
 ) WITHOUT ROWID;
 
--- The environments that a run has an entry into.
+-- The environments that a run has an entry into, taken from its document.
 CREATE TABLE run_entries (
     run_id        INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     environment   TEXT    NOT NULL COLLATE NOCASE,
     repository_id INTEGER NOT NULL,
+    gate          INTEGER NOT NULL, -- the gate is to look at it, without anybody's asking
     PRIMARY KEY (run_id, environment)
 ) WITHOUT ROWID;
 CREATE INDEX run_entries_environment ON run_entries (repository_id, environment, run_id);
+CREATE INDEX run_entries_gate ON run_entries (run_id) WHERE gate = 1;
 
 ALTER TABLE runs ADD COLUMN event TEXT NOT NULL DEFAULT '';
 UPDATE runs SET event = coalesce(json_extract(document, '$.trigger.event'), '');
