@@ -152,11 +152,8 @@ type world struct {
 	kept       []string
 	private    []string
 	refused    string // the artifact that cannot be kept
-<<<<<<< HEAD
-	releases   []pipeline.Release
-=======
 	lost       bool   // what was kept for a second step is gone
->>>>>>> cluster
+	releases   []pipeline.Release
 }
 
 func (w *world) Definition(context.Context, pipeline.Trigger) (pipeline.Definition, error) {
