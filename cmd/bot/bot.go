@@ -40,6 +40,7 @@ type bot struct {
 	deployments *checks.Deployments
 	observers   []pipeline.Observer
 	reporter    *checks.Reporter
+	stickies    *checks.Stickies
 	recovery    *githubclient.Recovery
 	stream      *dashboard.Stream
 	signedIn    *dashboard.SignedIn // nil: nobody can sign in
@@ -96,7 +97,8 @@ func newBot(ctx context.Context, settings config.Config, surroundings surroundin
 			b.reporter = checks.NewReporter(checks.Options{
 				GitHub: pool, Store: c.db, PageURL: settings.PublicURL, AppID: settings.AppID, Logger: log,
 			})
-			b.observers = []pipeline.Observer{b.reporter, b.stream}
+			b.stickies = checks.NewStickies(checks.StickyOptions{GitHub: pool, Store: c.db, PageURL: settings.PublicURL, Logger: log})
+			b.observers = []pipeline.Observer{b.reporter, b.stickies, b.stream}
 			if surroundings.watcher != nil {
 				b.observers = append(b.observers, surroundings.watcher)
 			}
@@ -187,6 +189,7 @@ func (b *bot) deliver(ctx context.Context, guid string) error {
 // start begins to work; what was missed while nobody listened is looked for in the background.
 func (b *bot) start(ctx context.Context) error {
 	b.reporter.Start()
+	b.stickies.Start()
 	if err := b.core.start(ctx); err != nil {
 		return err
 	}
@@ -213,6 +216,7 @@ func (b *bot) stop(ctx context.Context) error {
 	b.background.Wait()
 	err := b.queue.Stop(ctx)
 	b.reporter.Stop()
+	b.stickies.Stop()
 	return errors.Join(err, b.close())
 }
 
@@ -220,7 +224,7 @@ func (b *bot) stop(ctx context.Context) error {
 func (b *bot) letReportsOut(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
-	if err := b.reporter.Flush(ctx); err != nil {
+	if err := errors.Join(b.reporter.Flush(ctx), b.stickies.Flush(ctx)); err != nil {
 		b.log.Warn().Err(err).Msg("not everything is on GitHub yet")
 	}
 }
