@@ -37,10 +37,10 @@ type bot struct {
 	desk        *chatops.Desk
 	rules       *pipelinefile.Loader
 	keeper      *environment.Keeper
+	deployments *checks.Deployments
 	observers   []pipeline.Observer
 	reporter    *checks.Reporter
 	stickies    *checks.Stickies
-	deployments *checks.Deployments
 	recovery    *githubclient.Recovery
 	stream      *dashboard.Stream
 	signedIn    *dashboard.SignedIn // nil: nobody can sign in

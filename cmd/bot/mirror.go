@@ -1,13 +1,9 @@
 package main
 
 import (
-	"context"
-	"errors"
-
 	"github.com/slipwayhq/slipway/internal/checks"
 	"github.com/slipwayhq/slipway/internal/config"
 	"github.com/slipwayhq/slipway/internal/pipeline"
-	"github.com/slipwayhq/slipway/internal/queue"
 )
 
 // mirrors builds what GitHub is shown: checks, the comment on a pull request, deployments. Those returned are told of changes.
@@ -18,15 +14,6 @@ func (b *bot) mirrors(c *core, settings config.Config) []pipeline.Observer {
 	b.stickies = checks.NewStickies(checks.StickyOptions{GitHub: b.forge, Store: c.db, PageURL: settings.PublicURL, Logger: c.log})
 	b.deployments = checks.NewDeployments(checks.DeploymentOptions{GitHub: b.forge, Store: c.db, PageURL: settings.PublicURL, Logger: c.log})
 	return []pipeline.Observer{b.reporter, b.stickies}
-}
-
-// announce shows GitHub how an entry into an environment is. That GitHub is away is no failure of the job.
-func (b *bot) announce(ctx context.Context, runID int64, name string) error {
-	err := b.deployments.Announce(ctx, runID, name)
-	if again, ok := errors.AsType[*checks.AgainError](err); ok {
-		return queue.Snooze(again.After)
-	}
-	return err
 }
 
 // pullChanged has the comment on a pull request looked at: it was closed, reopened or pushed to.
