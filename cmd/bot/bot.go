@@ -94,11 +94,7 @@ func newBot(ctx context.Context, settings config.Config, surroundings surroundin
 		gate:     func(ctx context.Context, run int64, name string) error { return b.keeper.Work(ctx, run, name) },
 		announce: b.announce,
 		observers: func(c *core) []pipeline.Observer {
-			b.reporter = checks.NewReporter(checks.Options{
-				GitHub: pool, Store: c.db, PageURL: settings.PublicURL, AppID: settings.AppID, Logger: log,
-			})
-			b.stickies = checks.NewStickies(checks.StickyOptions{GitHub: pool, Store: c.db, PageURL: settings.PublicURL, Logger: log})
-			b.observers = []pipeline.Observer{b.reporter, b.stickies, b.stream}
+			b.observers = append(b.mirrors(c, settings), b.stream)
 			if surroundings.watcher != nil {
 				b.observers = append(b.observers, surroundings.watcher)
 			}
@@ -118,9 +114,6 @@ func newBot(ctx context.Context, settings config.Config, surroundings surroundin
 func (b *bot) face(settings config.Config, definitions *pipelinefile.Loader, registry *prometheus.Registry) error {
 	now := pipeline.SystemClock{}.Now
 	b.keeper = newKeeper(b)
-	b.deployments = checks.NewDeployments(checks.DeploymentOptions{
-		GitHub: b.forge, Store: b.db, PageURL: settings.PublicURL, Logger: b.log,
-	})
 	b.desk = newDesk(b, settings.PublicURL)
 	err := b.signIn(settings)
 	if err != nil {

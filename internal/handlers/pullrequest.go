@@ -22,14 +22,9 @@ type PullRequest struct {
 	Commits Commits
 	Pushes  Pushes
 	Gate    Rechecker
-	Watcher PullWatcher
+	// Changed is told of a pull request that was closed, reopened or pushed to; nil: nobody wants to know.
+	Changed func(repository pipeline.Repository, number int)
 	Now     func() time.Time
-}
-
-// PullWatcher shows people how a pull request stands.
-type PullWatcher interface {
-	// PullChanged must return at once.
-	PullChanged(repository pipeline.Repository, number int)
 }
 
 // Handles implements githubapp.EventHandler.
@@ -88,7 +83,9 @@ func (h *PullRequest) note(ctx context.Context, event *github.PullRequestEvent, 
 	if event.GetAction() == "opened" {
 		return nil
 	}
-	h.Watcher.PullChanged(t.Repository, t.PullRequest)
+	if h.Changed != nil {
+		h.Changed(t.Repository, t.PullRequest)
+	}
 	return h.Gate.RecheckPull(ctx, t.Repository.ID, t.PullRequest)
 }
 
