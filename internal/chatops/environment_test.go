@@ -235,6 +235,7 @@ func TestPresses(t *testing.T) {
 		{"retry", failed, ButtonRetry, []string{"rerun 900 of 5: alice"}, ""},
 		{"retry by a reader", func(w *world) { failed(w); w.may = "read" }, ButtonRetry, nil, "write permission"},
 		{"retry of a deploy by somebody else", func(w *world) { failed(w); w.gate.deploys = "carol" }, ButtonRetry, nil, "may not deploy there"},
+		{"retry in the midst of a change", func(w *world) { failed(w); w.inside = true }, ButtonRetry, nil, "is changing the environment"},
 		{"another button", nil, "x", nil, "no button"},
 	}
 	for _, tc := range cases {
