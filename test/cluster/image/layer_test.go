@@ -49,7 +49,7 @@ func TestLayer(t *testing.T) {
 	if err := errors.Join(os.Link(filepath.Join(root, "bin/tool"), filepath.Join(root, "bin/tool2")), os.Symlink("tool", filepath.Join(root, "bin/tool3"))); err != nil {
 		t.Fatal(err)
 	}
-	make := func() v1.Layer {
+	build := func() v1.Layer {
 		layer, err := Source{Scratch: t.TempDir()}.fill(func(a *archive) error {
 			return errors.Join(
 				a.folder("data/db", 0o777, databaseUser),
@@ -63,7 +63,7 @@ func TestLayer(t *testing.T) {
 		}
 		return layer
 	}
-	first := make()
+	first := build()
 	want := []string{"data/", "data/db/", "opt/", "opt/tool", "bin/", "bin/tool", "bin/tool2 bin/tool", "bin/tool3 tool", "usr/", "usr/share/", "usr/share/doc/"}
 	if got := list(t, first); !slices.Equal(got, want) {
 		t.Errorf("%q\nwant %q", got, want)
@@ -77,7 +77,7 @@ func TestLayer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if two, err := make().Digest(); err != nil || one != two {
+	if two, err := build().Digest(); err != nil || one != two {
 		t.Errorf("the same files make %s and %s: %v", one, two, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -64,7 +65,7 @@ func (s Source) recipes(ctx context.Context) ([]recipe, error) {
 		{"pause", []string{"3.10"}, pause, s.pause},
 		{"library/busybox", []string{"1", "latest"}, tools, func(ctx context.Context) (v1.Image, error) { return s.busybox(ctx, busybox) }},
 		{"library/redis", []string{"8", "8-alpine", "7", "7-alpine", "latest"}, redis + tools, func(ctx context.Context) (v1.Image, error) { return s.redis(ctx, busybox) }},
-		{"library/mongo", []string{"8.0", "8", "7.0", "7", "latest"}, s.FerretDB + mongod + tools, func(ctx context.Context) (v1.Image, error) { return s.mongo(ctx, busybox) }},
+		{"library/mongo", []string{"8.0", "8", "7.0", "7", "latest"}, filepath.Base(filepath.Dir(s.FerretDB)) + mongod + tools, func(ctx context.Context) (v1.Image, error) { return s.mongo(ctx, busybox) }},
 		{"library/debian", []string{release + "-slim", release}, release + python.version + python.prefix, d.base},
 		{"library/python", []string{pythonVersion + "-slim", pythonVersion, pythonVersion + "-slim-" + release}, release + python.version + python.prefix, d.withPython},
 	}, nil

@@ -130,7 +130,7 @@ func record(path string, value any) error {
 
 func write(path string, text []byte) error {
 	half := path + ".half"
-	if err := os.WriteFile(half, text, 0o600); err != nil {
+	if err := os.WriteFile(half, text, 0o600); err != nil { //nolint:gosec // a file of ours
 		return err
 	}
 	return os.Rename(half, path)
