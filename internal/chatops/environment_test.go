@@ -56,7 +56,10 @@ func TestCommandsOfEnvironments(t *testing.T) {
 	needsApproval := func(w *world) {
 		w.gate.prospect = environment.Decision{Answer: environment.Hold, Required: 1, Missing: []pipeline.Missing{{Rule: environment.RuleApprovals, Why: "It needs 1 approval."}}}
 	}
-	waits := func(w *world) { w.runs = []pipeline.Run{waitingRun()}; w.gate.ballot = environment.Ballot{Fingerprint: "f00", MayReject: true} }
+	waits := func(w *world) {
+		w.runs = []pipeline.Run{waitingRun()}
+		w.gate.ballot = environment.Ballot{Fingerprint: "f00", MayReject: true}
+	}
 	merged := func(w *world) { w.pull.Open, w.pull.Merged, w.pull.Merge = false, true, strings.Repeat("d", 40) }
 	cases := []struct {
 		name  string
