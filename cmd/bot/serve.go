@@ -45,7 +45,7 @@ func serve(ctx context.Context, settings config.Config) error {
 	if err != nil {
 		return err
 	}
-	b, err := newBot(ctx, settings, mode, nil, log)
+	b, err := newBot(ctx, settings, surroundings{sandboxMode: mode}, log)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func serve(ctx context.Context, settings config.Config) error {
 		return errors.Join(err, listener.Close(), b.stop(ctx))
 	}
 	log.Info().Str("address", listener.Addr().String()).Str("public", settings.PublicURL).Str("version", version).
-		Str("sandbox", mode).Msg("slipway is ready")
+		Str("sandbox", mode).Bool("sign_in", settings.SignIn()).Msg("slipway is ready")
 	return b.serveUntil(ctx, listener)
 }
 

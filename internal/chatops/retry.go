@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/slipwayhq/slipway/internal/display"
@@ -20,9 +21,16 @@ func retryCommand() Command {
 			{"/retry build-and-test", "Runs this stage again, however it ended."},
 			{"/retry test (3.12, slim)", "Runs one leg of a matrix again."},
 		},
-		decide: decideRetry,
-		do: func(ctx context.Context, d *Desk, f facts, targets []int64) (string, error) {
-			for _, attempt := range targets {
+		gather: gatherDeployers,
+		decide: func(f facts, stage string) (order, *Refusal) {
+			targets, no := decideRetry(f, stage)
+			if no != nil {
+				return order{}, no
+			}
+			return order{Targets: targets}, f.retryRefusal(targets)
+		},
+		do: func(ctx context.Context, d *Desk, f facts, o order) (string, error) {
+			for _, attempt := range o.Targets {
 				_, err := d.service.Rerun(ctx, f.repository.ID, attempt, f.asker.name)
 				if errors.Is(err, pipeline.ErrNotWanted) {
 					return "The pipeline file asks for no run of this commit any more.", nil
@@ -34,6 +42,21 @@ func retryCommand() Command {
 			return "", nil
 		},
 	}
+}
+
+// retryRefusal refuses to try again what would change an environment that the asker may not deploy to.
+func (f facts) retryRefusal(targets []int64) *Refusal {
+	for _, run := range f.runs {
+		for _, s := range run.Stages {
+			if s.Spec.Enters && slices.Contains(targets, s.ID) && !f.mayDeploy[s.Spec.Environment] {
+				return &Refusal{
+					Why: fmt.Sprintf("%s changes %s, and %s may not deploy there.", code(s.Spec.Key), code(s.Spec.Environment), code(f.asker.name)),
+					Do:  "Whoever may deploy there can say it.",
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // decideRetry finds the attempts to run again.

@@ -40,7 +40,12 @@ func (s *StageRun) toPrepare() bool {
 
 // endsPrepared takes the result of a preparation that passed: the attempt waits for what it prepared for.
 func (s *StageRun) endsPrepared(result Result) bool {
-	return s.Spec.Steps == PrepareThenApply && s.Phase == PhasePrepare && result.Verdict.Status.Passed()
+	return s.Spec.Steps == PrepareThenApply && s.Phase == PhasePrepare && result.Verdict.Status.Passed() && s.Cancel == ""
+}
+
+// cutOff: what was to be cancelled has passed its preparation all the same, and goes no further.
+func (s *StageRun) cutOff(result Result) bool {
+	return s.Spec.Steps == PrepareThenApply && s.Phase == PhasePrepare && result.Verdict.Status.Passed() && s.Cancel != ""
 }
 
 // after is the result of a stage of two steps: what was done first, then how it was prepared.
