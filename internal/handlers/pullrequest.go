@@ -22,7 +22,14 @@ type PullRequest struct {
 	Commits Commits
 	Pushes  Pushes
 	Gate    Rechecker
+	Watcher PullWatcher
 	Now     func() time.Time
+}
+
+// PullWatcher shows people how a pull request stands.
+type PullWatcher interface {
+	// PullChanged must return at once.
+	PullChanged(repository pipeline.Repository, number int)
 }
 
 // Handles implements githubapp.EventHandler.
@@ -81,6 +88,7 @@ func (h *PullRequest) note(ctx context.Context, event *github.PullRequestEvent, 
 	if event.GetAction() == "opened" {
 		return nil
 	}
+	h.Watcher.PullChanged(t.Repository, t.PullRequest)
 	return h.Gate.RecheckPull(ctx, t.Repository.ID, t.PullRequest)
 }
 

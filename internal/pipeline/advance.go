@@ -45,7 +45,7 @@ func (r *Run) advanceStages(now time.Time) []Job {
 		prepared := make(map[string]bool) // answers of this round: with a matrix, hundreds ask for the same hundreds
 		for i := range r.Stages {
 			s := &r.Stages[i]
-			if s.Superseded || s.Status != StatusQueued || s.Spec.Uses == UsesSummary && s.Spec.Skip == "" && r.entriesOpen() {
+			if s.Superseded || s.Status != StatusQueued {
 				continue
 			}
 			next, reason, by := r.next(latest, s, prepared)
@@ -67,11 +67,6 @@ func (r *Run) advanceStages(now time.Time) []Job {
 	return jobs
 }
 
-// entriesOpen reports whether what becomes of an entry is not recorded yet: a summary tells of it.
-func (r *Run) entriesOpen() bool {
-	return slices.ContainsFunc(r.Entries, func(e Entry) bool { return !e.State.Final() })
-}
-
 // next decides what becomes of a queued stage, with the reason and, where another stage is to blame, its key.
 func (r *Run) next(latest latestAttempts, s *StageRun, prepared map[string]bool) (next Status, reason, by string) {
 	switch {
@@ -80,7 +75,7 @@ func (r *Run) next(latest latestAttempts, s *StageRun, prepared map[string]bool)
 	case r.Held(*s):
 		return StatusWaiting, s.Spec.Hold, ""
 	case s.Spec.Uses == UsesSummary:
-		return latest.nextSummary(), "", ""
+		return r.nextSummary(latest), "", ""
 	}
 	if e := r.entryOf(s); e != nil && !s.Admitted {
 		if why, closed := e.closed(); closed {
@@ -137,15 +132,29 @@ func (l latestAttempts) of(key string) *StageRun {
 	return &StageRun{Status: StatusSkipped}
 }
 
-// nextSummary lets a summary start when every stage has ended but those that wait for a summary themselves.
-func (l latestAttempts) nextSummary() Status {
+// nextSummary lets a summary start when every stage has ended but those that wait for a summary themselves, and what became
+// of changes of environments is recorded.
+func (r *Run) nextSummary(l latestAttempts) Status {
 	after := make(map[string]bool)
 	for key, s := range l {
 		if !s.Status.Final() && s.Spec.Uses != UsesSummary && !l.afterSummary(key, after) {
 			return StatusQueued
 		}
 	}
+	if slices.ContainsFunc(r.Entries, func(e Entry) bool { return e.entered() && !e.State.Final() && !l.openIn(e.Environment) }) {
+		return StatusQueued
+	}
 	return StatusReady
+}
+
+// openIn reports whether a stage that changes an environment has not ended.
+func (l latestAttempts) openIn(environment string) bool {
+	for _, s := range l {
+		if s.Spec.Enters && s.Spec.Environment == environment && !s.Status.Final() {
+			return true
+		}
+	}
+	return false
 }
 
 // afterSummary reports whether a stage needs a summary, directly or through others; known holds earlier answers.

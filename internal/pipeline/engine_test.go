@@ -153,6 +153,7 @@ type world struct {
 	private    []string
 	refused    string // the artifact that cannot be kept
 	lost       bool   // what was kept for a second step is gone
+	releases   []pipeline.Release
 }
 
 func (w *world) Definition(context.Context, pipeline.Trigger) (pipeline.Definition, error) {
@@ -199,6 +200,18 @@ func (w *world) Private(_ context.Context, _ int64, name string) ([]byte, error)
 
 func (w *world) Release(context.Context, int64, string, int64) (pipeline.Release, error) {
 	return pipeline.Release{}, pipeline.ErrNotFound
+}
+
+func (w *world) Releases(_ context.Context, f pipeline.ReleaseFilter) ([]pipeline.Release, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var found []pipeline.Release
+	for _, r := range w.releases {
+		if r.Environment == f.Environment {
+			found = append(found, r)
+		}
+	}
+	return found, nil
 }
 
 func (w *world) ReleaseFile(context.Context, int64, string, int64, string) ([]byte, error) {

@@ -185,17 +185,21 @@ func reasonOf(stages []*StageRun, broken *StageRun) string {
 // allPrepared reports whether the candidate is complete: every stage that may still change the environment is prepared.
 // Late ones come later: nothing but the change of the environment can let them begin.
 func (l latestAttempts) allPrepared(stages []*StageRun) bool {
-	known, late := make(map[string]bool, len(stages)), l.late(stages)
+	some, known, late := false, make(map[string]bool, len(stages)), l.late(stages)
 	for _, s := range stages {
-		if !s.Status.Final() && !late[s.Spec.Key] && !l.prepared(s, known) {
+		switch {
+		case s.Status.Final() || late[s.Spec.Key]:
+		case !l.prepared(s, known):
 			return false
+		default:
+			some = true
 		}
 	}
-	return true
+	return some
 }
 
 // late are those of an environment's stages that come after a stage outside of it which itself comes after a change of it:
-// a deploy, tests of what was deployed, and what the environment gets then.
+// a deploy, tests of what was deployed, and what the environment gets then. A summary comes after all there is.
 func (l latestAttempts) late(stages []*StageRun) map[string]bool {
 	const unknown, free, changed, outside = 0, 1, 2, 3
 	if len(stages) == 0 {
@@ -216,10 +220,10 @@ func (l latestAttempts) late(stages []*StageRun) map[string]bool {
 				continue
 			}
 			comes := after(need.Stage)
-			switch inside := n.Spec.Enters && n.Spec.Environment == environment; {
-			case inside:
+			switch {
+			case n.Spec.Enters && n.Spec.Environment == environment:
 				comes = max(comes, changed)
-			case comes >= changed:
+			case comes >= changed || n.Spec.Uses == UsesSummary:
 				comes = outside
 			}
 			answer = max(answer, comes)
@@ -485,7 +489,9 @@ func (r *Run) reopen(environment, asker string) {
 	switch {
 	case e == nil:
 	case e.State.Final():
-		*e = Entry{Environment: e.Environment, Action: e.Action, State: EntryPreparing, Turn: e.Turn + 1, Automatic: e.Automatic, Askers: e.askedBy(asker)}
+		*e = Entry{
+			Environment: e.Environment, Action: e.Action, State: EntryPreparing, Turn: e.Turn + 1, Automatic: e.Automatic, Askers: e.askedBy(asker),
+		}
 	default:
 		e.Askers = e.askedBy(asker)
 		r.prepareAgain(e, r.entering(environment))

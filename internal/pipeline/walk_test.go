@@ -116,6 +116,9 @@ func randomDefinition(rng *rand.Rand) Definition {
 	}
 	if rng.IntN(2) == 0 {
 		lines = append(lines, "summary summary")
+		if i := rng.IntN(len(lines)); i < len(lines)-1 && rng.IntN(2) == 0 {
+			lines[i] += " <summary" // whatever comes after it does not hold it up
+		}
 	}
 	// The file's order is not the order of the needs.
 	rng.Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
