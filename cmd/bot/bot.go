@@ -72,11 +72,11 @@ func newBot(ctx context.Context, settings config.Config, surroundings surroundin
 	if err != nil {
 		return nil, err
 	}
-	secrets, err := secret.Parse(settings.Secrets)
+	secrets, err := secret.Parse(ctx, settings.Secrets)
 	if err != nil {
 		return nil, fmt.Errorf("SLIPWAY_SECRETS: %w", err)
 	}
-	warnOfSecrets(secrets, log)
+	warnOfSecrets(ctx, secrets, log)
 	dataDir, err := filepath.Abs(settings.DataDir)
 	if err != nil {
 		return nil, fmt.Errorf("SLIPWAY_DATA_DIR: %w", err)
