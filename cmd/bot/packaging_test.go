@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,7 +106,10 @@ const walkRepository = "acme/shop"
 const walkPipeline = `on: {push: main, pull_request: main}
 stages:
   docs: {run: make docs, paths: [docs/]}
+  deploy: {run: make deploy, environment: production}
   deployment-summary: {uses: summary}
+environments:
+  production: {branches: [main], auto-deploy: false, deployers: ["@acme/ops"], approvals: {required: 1}}
 `
 
 // walker is a bot and a GitHub with an App of a given manifest.
@@ -136,7 +140,8 @@ func newGitHub(t *testing.T, m appManifest) *githubtest.GitHub {
 		}
 	})
 	err = errors.Join(
-		github.AddUser("alice", "Alice Moreau"), github.AddOrganization("acme", "alice"),
+		github.AddUser("alice", "Alice Moreau"), github.AddOrganization("acme", "alice"), github.AddTeam("acme", "ops", ""),
+		github.AddTeamMember("acme", "ops", "alice", false),
 		github.AddRepository(t.Context(), walkRepository, githubtest.RepositoryOptions{
 			Private: true, Author: "alice", Files: githubtest.Files{".github/slipway.yml": walkPipeline},
 		}),
@@ -222,6 +227,9 @@ func (w walker) walk() error {
 	if _, err := w.concluded(ctx, "check_suite", head, check.ID); err != nil {
 		return fmt.Errorf("re-run of all checks: %w", err)
 	}
+	if err := w.deployed(ctx, pull.Number, head); err != nil {
+		return err
+	}
 	group, err := alice.EnqueueMerge(ctx, walkRepository, pull.Number)
 	if err != nil {
 		return err
@@ -246,9 +254,29 @@ func (w walker) helped(ctx context.Context, pull int) error {
 			return r.Content == "rocket"
 		})
 	})
-	if err == nil && refused == nil && len(w.github.Comments(walkRepository, pull)) != 2 {
+	replied := slices.ContainsFunc(w.github.Comments(walkRepository, pull), func(c githubtest.Comment) bool {
+		return strings.Contains(c.Body, fmt.Sprintf("reply to comment %d", comment))
+	})
+	if err == nil && refused == nil && !replied {
 		err = errors.New("no reply to a comment")
 	}
+	return errors.Join(refused, err)
+}
+
+// deployed asks for a deploy and waits until it waits for an approval, with a deployment that says so.
+func (w walker) deployed(ctx context.Context, pull int, head string) error {
+	if _, err := w.github.As("alice").Comment(walkRepository, pull, "/deploy production"); err != nil {
+		return err
+	}
+	var refused error
+	err := w.github.Wait(ctx, func() bool {
+		refused = w.refused()
+		check, _ := w.github.CheckRun(walkRepository, head, "deploy (production)")
+		pending := slices.ContainsFunc(w.github.Deployments(walkRepository), func(d githubtest.Deployment) bool {
+			return len(d.States) > 0 && d.State == "pending"
+		})
+		return refused != nil || pending && check.Conclusion == "action_required"
+	})
 	return errors.Join(refused, err)
 }
 
