@@ -658,7 +658,9 @@ func anySituation(rng *rand.Rand) situation {
 		func() { s.f.Branch = "topic" },
 		func() { s.f.State.Lock = &pipeline.Lock{By: "x", Reason: hostile, At: noon} },
 		func() { s.f.State.Hold = &pipeline.Lock{By: "x", At: noon} },
-		func() { s.rules.Freeze = []pipeline.FreezeWindow{{From: "0 0 1 1 *", To: "0 0 8 1 *", Reason: hostile}} },
+		func() {
+			s.rules.Freeze = []pipeline.FreezeWindow{{From: "0 0 1 1 *", To: "0 0 8 1 *", Reason: hostile}}
+		},
 		func() { s.rules.WaitMinutes = 1 + rng.IntN(3) },
 		func() { p := place([]int64{3, 7}[rng.IntN(2)]); s.f.State.Holder = &p },
 		func() { s.f.State.Queue = []pipeline.Place{place(4), place(7)}[rng.IntN(2):] },
