@@ -54,17 +54,17 @@ var cloudRules = []rule{ //nolint:gochecknoglobals // part of the constant table
 		remedy: []string{"Check its `source` and `version`; the lines before say what the server answered."},
 	},
 	{
+		id: "terraform-lock-file", line: re(`Inconsistent dependency lock file|doesn't match any of the checksums|do not match any of the checksums|Failed to install provider .{0,200}checksum`),
+		cause:  "The providers do not fit the lock file .terraform.lock.hcl.",
+		remedy: []string{"Run `terraform providers lock -platform=linux_amd64` (and the platforms of your team) and commit .terraform.lock.hcl."},
+	},
+	{
 		id: "terraform-provider-missing", line: re(`Failed to query available provider packages|Could not retrieve the list of available versions for provider (\S{1,200}?):|does not have a provider named|Failed to install provider`),
 		cause: "A provider could not be fetched.",
 		remedy: []string{
 			"Check its `source` and `version` in `required_providers`.",
 			"If the registry cannot be reached from the runner, name a mirror: `provider_installation` in the file of TF_CLI_CONFIG_FILE of the bot.",
 		},
-	},
-	{
-		id: "terraform-lock-file", line: re(`Inconsistent dependency lock file|doesn't match any of the checksums|do not match any of the checksums|Failed to install provider .{0,200}checksum`),
-		cause:  "The providers do not fit the lock file .terraform.lock.hcl.",
-		remedy: []string{"Run `terraform providers lock -platform=linux_amd64` (and the platforms of your team) and commit .terraform.lock.hcl."},
 	},
 	{
 		id: "terraform-state-bucket-missing", line: re(`(?:The )?S3 bucket "?([\w.-]{1,100})"? does not exist|NoSuchBucket`),
@@ -113,7 +113,7 @@ var cloudRules = []rule{ //nolint:gochecknoglobals // part of the constant table
 		id: "aws-permission", line: re(`is not authorized to perform: ([a-z0-9-]{1,60}:\w{1,100})(?: on resource: ([^\s,]{1,300}))?`),
 		cause: "The AWS credentials may not do $1.",
 		remedy: []string{
-			"Allow $1 to the IAM user or role of the environment. The mission's infrastructure needs EC2, EKS, RDS, S3 and IAM.",
+			"Allow $1 to the IAM user or role of the environment.",
 			"If it is allowed there, look for a boundary or an organisation's policy that forbids it.",
 		},
 	},
@@ -172,8 +172,8 @@ var cloudRules = []rule{ //nolint:gochecknoglobals // part of the constant table
 		remedy: []string{"Choose another name, for instance with the account's number in it.", "If it is yours, import it: `terraform import` or an `import` block."},
 	},
 	{
-		id: "aws-quota-iam", line: re(`Cannot exceed quota for (\w{1,80})|IAM: \w{1,60},.{0,300}LimitExceeded`),
-		cause:  "The account has reached a limit of IAM. $1",
+		id: "aws-quota-iam", line: re(`IAM: (\w{1,60}),.{0,300}LimitExceeded|Cannot exceed quota for \w{1,80}`),
+		cause:  "The account has reached a limit of IAM ($1).",
 		remedy: []string{"Ask for more under Service Quotas (IAM, in us-east-1), or remove roles and policies that are no longer used."},
 	},
 	{
