@@ -20,31 +20,48 @@ import (
 	"github.com/slipwayhq/slipway/internal/checks"
 	"github.com/slipwayhq/slipway/internal/config"
 	"github.com/slipwayhq/slipway/internal/dashboard"
+	"github.com/slipwayhq/slipway/internal/environment"
 	"github.com/slipwayhq/slipway/internal/githubclient"
 	"github.com/slipwayhq/slipway/internal/handlers"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/pipelinefile"
+	"github.com/slipwayhq/slipway/internal/queue"
 	"github.com/slipwayhq/slipway/internal/secret"
 )
 
 // bot is the GitHub App: the core with everything that faces GitHub.
 type bot struct {
 	*core
-	forge      forge
-	dispatcher *handlers.Dispatcher
-	desk       *chatops.Desk
-	reporter   *checks.Reporter
-	recovery   *githubclient.Recovery
-	stream     *dashboard.Stream
-	handler    http.Handler
-	reconciler *handlers.Reconciler
+	forge       forge
+	dispatcher  *handlers.Dispatcher
+	desk        *chatops.Desk
+	rules       *pipelinefile.Loader
+	keeper      *environment.Keeper
+	deployments *checks.Deployments
+	observers   []pipeline.Observer
+	reporter    *checks.Reporter
+	stickies    *checks.Stickies
+	recovery    *githubclient.Recovery
+	stream      *dashboard.Stream
+	signedIn    *dashboard.SignedIn // nil: nobody can sign in
+	handler     http.Handler
+	reconciler  *handlers.Reconciler
 
 	endBackground context.CancelFunc
 	background    sync.WaitGroup
 }
 
-// newBot builds the App from its settings. watcher, where set, is told of every change too.
-func newBot(ctx context.Context, settings config.Config, sandboxMode string, watcher pipeline.Observer, log zerolog.Logger) (*bot, error) {
+// surroundings are what differs between a server and the demo.
+type surroundings struct {
+	sandboxMode string
+	// watcher, where set, is told of every change too.
+	watcher pipeline.Observer
+	// unavailable says why a stage kind cannot be carried out here; nil: all can.
+	unavailable func(uses string) string
+}
+
+// newBot builds the App from its settings.
+func newBot(ctx context.Context, settings config.Config, surroundings surroundings, log zerolog.Logger) (*bot, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	pool, err := githubclient.New(githubclient.Config{
@@ -55,11 +72,11 @@ func newBot(ctx context.Context, settings config.Config, sandboxMode string, wat
 	if err != nil {
 		return nil, err
 	}
-	secrets, err := secret.Parse(settings.Secrets)
+	secrets, err := secret.Parse(ctx, settings.Secrets)
 	if err != nil {
 		return nil, fmt.Errorf("SLIPWAY_SECRETS: %w", err)
 	}
-	warnOfSecrets(secrets, log)
+	warnOfSecrets(ctx, secrets, log)
 	dataDir, err := filepath.Abs(settings.DataDir)
 	if err != nil {
 		return nil, fmt.Errorf("SLIPWAY_DATA_DIR: %w", err)
@@ -68,23 +85,20 @@ func newBot(ctx context.Context, settings config.Config, sandboxMode string, wat
 	if cacheDir == "" {
 		cacheDir = filepath.Join(dataDir, "cache")
 	}
-	b := &bot{forge: forge{pool}, stream: dashboard.NewStream()}
 	definitions := pipelinefile.NewLoader(pool)
+	b := &bot{forge: forge{pool}, stream: dashboard.NewStream(), rules: definitions}
 	b.core, err = newCore(ctx, coreOptions{
 		dataDir: dataDir, cacheDir: cacheDir, concurrency: settings.Concurrency,
-		runner: runnerOptions(settings, sandboxMode), definitions: definitions, forge: pool, secrets: secrets,
+		runner: runnerOptions(settings, surroundings.sandboxMode), unavailable: surroundings.unavailable, definitions: definitions, forge: pool, secrets: secrets,
 		source: pipeline.GitSourceOf, deliver: b.deliver, log: log,
-		closed: "this version of Slipway does not deploy to environments",
-		gate:   func(context.Context, int64, string) error { return nil }, announce: func(context.Context, int64, string) error { return nil },
+		gate:     func(ctx context.Context, run int64, name string) error { return b.keeper.Work(ctx, run, name) },
+		announce: b.announce,
 		observers: func(c *core) []pipeline.Observer {
-			b.reporter = checks.NewReporter(checks.Options{
-				GitHub: pool, Store: c.db, PageURL: settings.PublicURL, AppID: settings.AppID, Logger: log,
-			})
-			observers := []pipeline.Observer{b.reporter, b.stream}
-			if watcher != nil {
-				observers = append(observers, watcher)
+			b.observers = append(b.mirrors(c, settings), b.stream)
+			if surroundings.watcher != nil {
+				b.observers = append(b.observers, surroundings.watcher)
 			}
-			return observers
+			return b.observers
 		},
 	})
 	if err != nil {
@@ -99,8 +113,12 @@ func newBot(ctx context.Context, settings config.Config, sandboxMode string, wat
 // face builds what GitHub and people talk to.
 func (b *bot) face(settings config.Config, definitions *pipelinefile.Loader, registry *prometheus.Registry) error {
 	now := pipeline.SystemClock{}.Now
+	b.keeper = newKeeper(b)
 	b.desk = newDesk(b, settings.PublicURL)
-	var err error
+	err := b.signIn(settings)
+	if err != nil {
+		return err
+	}
 	b.dispatcher, err = handlers.NewDispatcher(b.log, eventHandlers(b, settings.AppID)...)
 	if err != nil {
 		return err
@@ -116,8 +134,8 @@ func (b *bot) face(settings config.Config, definitions *pipelinefile.Loader, reg
 	}
 	base := basePath(settings.PublicURL)
 	pages, err := dashboard.New(dashboard.Deps{
-		Runs: b.db, Logs: b.artifacts, Artifacts: artifactFiles{b.artifacts}, Access: dashboard.LoopbackOnly{Sandboxed: fromStage}, Stream: b.stream,
-		BasePath: base, Log: b.log,
+		Runs: b.db, Logs: b.artifacts, Artifacts: artifactFiles{b.artifacts}, Access: b.access(), Stream: b.stream,
+		Places: places{b.db, b.rules}, Desk: pageDesk{b.desk}, BasePath: base, Log: b.log,
 	})
 	if err != nil {
 		return err
@@ -150,7 +168,11 @@ func (b *bot) deliver(ctx context.Context, guid string) error {
 		return err
 	}
 	if d.FinishedAt.IsZero() {
-		if err := b.dispatcher.Dispatch(ctx, guid, d.Event, d.Payload); err != nil {
+		err := b.dispatcher.Dispatch(handlers.WithReceived(ctx, d.ReceivedAt), guid, d.Event, d.Payload)
+		if notYet, ok := errors.AsType[*chatops.NotYetError](err); ok {
+			return queue.Snooze(notYet.After)
+		}
+		if err != nil {
 			return fmt.Errorf("delivery %s (%s): %w", guid, d.Event, err)
 		}
 	}
@@ -160,6 +182,7 @@ func (b *bot) deliver(ctx context.Context, guid string) error {
 // start begins to work; what was missed while nobody listened is looked for in the background.
 func (b *bot) start(ctx context.Context) error {
 	b.reporter.Start()
+	b.stickies.Start()
 	if err := b.core.start(ctx); err != nil {
 		return err
 	}
@@ -167,6 +190,9 @@ func (b *bot) start(ctx context.Context) error {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	b.endBackground = cancel
 	b.background.Go(func() {
+		if err := b.keeper.Resume(background); err != nil && background.Err() == nil {
+			b.log.Warn().Err(err).Msg("what waits before environments could not all be looked at")
+		}
 		if err := b.reconciler.Reconcile(background); err != nil && background.Err() == nil {
 			b.log.Warn().Err(err).Msg("heads of branches and pull requests could not all be compared with the runs")
 		}
@@ -183,6 +209,7 @@ func (b *bot) stop(ctx context.Context) error {
 	b.background.Wait()
 	err := b.queue.Stop(ctx)
 	b.reporter.Stop()
+	b.stickies.Stop()
 	return errors.Join(err, b.close())
 }
 
@@ -190,7 +217,7 @@ func (b *bot) stop(ctx context.Context) error {
 func (b *bot) letReportsOut(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
-	if err := b.reporter.Flush(ctx); err != nil {
+	if err := errors.Join(b.reporter.Flush(ctx), b.stickies.Flush(ctx)); err != nil {
 		b.log.Warn().Err(err).Msg("not everything is on GitHub yet")
 	}
 }

@@ -24,6 +24,9 @@ import (
 // intakeWorkers is how many deliveries are worked at a time: each mostly waits for an answer of GitHub.
 const intakeWorkers = 32
 
+// databaseName is the database's file in the data folder.
+const databaseName = "slipway.db"
+
 // retention is how long runs, logs and artifacts are kept.
 const retention = 90 * 24 * time.Hour
 
@@ -51,6 +54,8 @@ type coreOptions struct {
 	source            func(pipeline.Trigger) pipeline.Source
 	// observers are made once the store is there.
 	observers func(*core) []pipeline.Observer
+	// unavailable says why a stage kind cannot be carried out here; nil: all can.
+	unavailable func(uses string) string
 	// closed, where set, is why no environment can be entered.
 	closed string
 	// gate decides on entries into environments, announce shows them on GitHub.
@@ -64,7 +69,7 @@ func newCore(ctx context.Context, o coreOptions) (*core, error) {
 	if err := os.MkdirAll(o.dataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
-	db, err := sqlite.Open(ctx, filepath.Join(o.dataDir, "slipway.db"), sqlite.Options{Logger: o.log})
+	db, err := sqlite.Open(ctx, filepath.Join(o.dataDir, databaseName), sqlite.Options{Logger: o.log})
 	if err != nil {
 		return nil, err
 	}
@@ -85,11 +90,12 @@ func (c *core) build(o coreOptions) error {
 	}
 	observers := o.observers(c)
 	c.service = pipeline.NewService(pipeline.ServiceOptions{
-		Store: c.db, Definitions: o.definitions, Forge: o.forge, Built: isBuilt, Closed: o.closed, Observers: observers,
+		Store: c.db, Definitions: o.definitions, Forge: o.forge, Built: isBuilt, Unavailable: o.unavailable, Releases: c.db, Closed: o.closed, Observers: observers,
 		Clock: pipeline.SystemClock{}, Logger: o.log,
 	})
 	c.engine = pipeline.NewEngine(pipeline.EngineOptions{
 		Store: c.db, Executor: c.executor, Forge: o.forge, Secrets: o.secrets, Logs: c.artifacts, Artifacts: c.artifacts,
+		Releases: c.db,
 		Diagnose: diagnosis.Find, Inline: inlineKinds(), Source: o.source, Observers: observers,
 		Clock: pipeline.SystemClock{}, Logger: o.log,
 	})

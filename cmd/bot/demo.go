@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/slipwayhq/slipway/internal/config"
+	"github.com/slipwayhq/slipway/internal/dashboard"
 	"github.com/slipwayhq/slipway/internal/githubtest"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/runner/sandbox"
@@ -72,13 +73,17 @@ func demo(ctx context.Context, flags demoFlags) (err error) {
 	defer func() { err = errors.Join(err, closeLog()) }()
 
 	settings := demoSettings(github, "http://"+listener.Addr().String(), work)
+	if err := github.SetCallbackURLs(dashboard.CallbackURL(settings.PublicURL)); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	settings.CacheDir = personalCache(work, screen.Say)
 	mode, reason := sandbox.Detect(ctx)
 	if mode == sandbox.ModeNone && ctx.Err() == nil {
 		screen.Say("No sandbox can be had (" + reason + "): the example's stages run unsandboxed, as you.")
 	}
 	ended := newFinish()
-	b, err := newBot(ctx, settings, mode, watchers{screen, ended}, log)
+	ended.waiting = true
+	b, err := newBot(ctx, settings, surroundings{sandboxMode: mode, watcher: watchers{screen, ended}, unavailable: demoLacks}, log)
 	if err != nil {
 		return errors.Join(flags.orEnded(ctx, err), listener.Close())
 	}
@@ -180,7 +185,7 @@ func demoSettings(github *githubtest.GitHub, public, work string) config.Config 
 	app, urls := github.App(), github.URLs()
 	return config.Config{
 		WebURL: urls.Web, V3APIURL: urls.REST, V4APIURL: urls.GraphQL, AppID: app.ID, PrivateKey: string(app.PrivateKey),
-		WebhookSecret: demoSecret, PublicURL: public, DataDir: filepath.Join(work, "data"),
+		WebhookSecret: demoSecret, OAuthClientID: app.ClientID, OAuthClientSecret: app.ClientSecret, PublicURL: public, DataDir: filepath.Join(work, "data"),
 		Secrets: "dir:" + filepath.Join(work, "secrets"), PointsPerMinute: 900, Concurrency: config.DefaultConcurrency(),
 		Network: sandbox.NetworkHost,
 	}
@@ -193,6 +198,7 @@ func demoWait(ctx context.Context, say func(string), public, web string, run pip
 		fmt.Sprintf("  All runs       %s/", public),
 		fmt.Sprintf("  The stand-in   %s%s", web, demoRepository),
 		"                 (there you can push, open a pull request, comment, and click a check's buttons)",
+		"  Sign in        on the pages, as alice, bob or carol: the stand-in asks who you are",
 		"",
 		"  Ctrl-C ends the demo.",
 	} {

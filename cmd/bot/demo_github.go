@@ -76,11 +76,65 @@ func demoPush(
 	if err := demoCommit(ctx, clone, address); err != nil {
 		return pipeline.Run{}, err
 	}
-	select {
-	case run := <-ended.changed:
-		return run, nil
-	case <-ctx.Done():
-		return pipeline.Run{}, ctx.Err()
+	return demoApprove(ctx, github, say, ended)
+}
+
+// demoApprove waits for the end of the run. When it waits for an approval, Carol gives it, as one gives it on GitHub.
+func demoApprove(ctx context.Context, github *githubtest.GitHub, say func(string), ended *finish) (pipeline.Run, error) {
+	approved := false
+	for {
+		select {
+		case run := <-ended.changed:
+			if run.Status.Final() {
+				return run, nil
+			}
+			if approved {
+				continue
+			}
+			approved = true
+			if err := demoPress(ctx, github, run, "carol", "approve", say); err != nil {
+				return run, err
+			}
+		case <-ctx.Done():
+			return pipeline.Run{}, ctx.Err()
+		}
+	}
+}
+
+// demoPress waits until a check of the run shows a button, and presses it.
+func demoPress(ctx context.Context, github *githubtest.GitHub, run pipeline.Run, who, button string, say func(string)) error {
+	var found githubtest.CheckRun
+	err := github.Wait(ctx, func() bool {
+		for _, check := range github.CheckRuns(demoRepository, run.Trigger.SHA) {
+			for _, action := range check.Actions {
+				if action.Identifier == button {
+					found = check
+					return true
+				}
+			}
+		}
+		return false
+	})
+	if err != nil {
+		return err
+	}
+	say(fmt.Sprintf("Carol, of the team that may approve, presses %s at the check %s.", capitalise(button), found.Name))
+	return github.As(who).ClickAction(demoRepository, found.ID, button)
+}
+
+func capitalise(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// demoLacks says why the demo has no use for a stage kind: it has neither a registry, nor an AWS account, nor a cluster.
+func demoLacks(uses string) string {
+	switch uses {
+	case "image":
+		return "the demo has no image registry to push to"
+	case "terraform":
+		return "the demo has no AWS account to plan for"
+	case "kubernetes", "smoke":
+		return "the demo has no cluster"
+	default:
+		return ""
 	}
 }
 

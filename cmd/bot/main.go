@@ -95,7 +95,7 @@ Run the pipeline of a checkout:    slipway run .`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serveCommand(), demoCommand(), runCommand(), validateCommand(), versionCommand(), runnerCommand())
+	root.AddCommand(serveCommand(), demoCommand(), runCommand(), validateCommand(), auditCommand(), versionCommand(), runnerCommand())
 	return root
 }
 

@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/slipwayhq/slipway/internal/config"
+	"github.com/slipwayhq/slipway/internal/dashboard"
 )
 
 const (
@@ -249,6 +250,15 @@ func TestInstallLink(t *testing.T) {
 		t.Fatalf("no link: %v", err)
 	}
 	query, m := address.Query(), readManifest(t)
+	for _, callback := range append(query["callback_urls[]"], m.Callbacks...) {
+		u, err := url.Parse(callback)
+		if err != nil || dashboard.CallbackURL(u.Scheme+"://"+u.Host) != callback {
+			t.Errorf("nobody answers at %s", callback)
+		}
+	}
+	if len(query["callback_urls[]"]) != 1 || len(m.Callbacks) != 1 {
+		t.Errorf("callbacks: %v in the link, %v in app.yml", query["callback_urls[]"], m.Callbacks)
+	}
 	for _, event := range query["events[]"] {
 		if !slices.Contains(m.Events, event) {
 			t.Errorf("the link subscribes to %s, app.yml does not", event)
@@ -264,7 +274,7 @@ func TestInstallLink(t *testing.T) {
 		query.Del(name)
 	}
 	for name := range query {
-		if !slices.Contains([]string{"name", "url", "description", "public", "webhook_active", "webhook_url", "events[]"}, name) {
+		if !slices.Contains([]string{"name", "url", "description", "public", "webhook_active", "webhook_url", "callback_urls[]", "events[]"}, name) {
 			t.Errorf("the link asks for %s", name)
 		}
 	}

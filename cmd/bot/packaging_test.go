@@ -24,6 +24,7 @@ import (
 type appManifest struct {
 	Permissions map[string]string `yaml:"default_permissions"`
 	Events      []string          `yaml:"default_events"`
+	Callbacks   []string          `yaml:"callback_urls"`
 }
 
 func readManifest(t *testing.T) appManifest {
@@ -41,7 +42,7 @@ func readManifest(t *testing.T) appManifest {
 
 // TestManifestEvents: what is subscribed to is what is handled, no more, no less.
 func TestManifestEvents(t *testing.T) {
-	unsubscribed := []string{"installation", "installation_repositories", "ping"} // sent to every App
+	unsubscribed := []string{"github_app_authorization", "installation", "installation_repositories", "ping"} // sent to every App
 	var handled []string
 	for _, handler := range eventHandlers(&bot{core: &core{}}, 1) {
 		for _, event := range handler.Handles() {
@@ -149,29 +150,36 @@ func newGitHub(t *testing.T, m appManifest) *githubtest.GitHub {
 	return github
 }
 
-func startBot(t *testing.T, github *githubtest.GitHub) {
+// newBotFor starts a bot without sign-in, and ends it with the test.
+func newBotFor(t *testing.T, github *githubtest.GitHub) *bot {
 	t.Helper()
 	app, urls, dir := github.App(), github.URLs(), t.TempDir()
 	b, err := newBot(t.Context(), config.Config{
 		WebURL: urls.Web, V3APIURL: urls.REST, V4APIURL: urls.GraphQL, AppID: app.ID, PrivateKey: string(app.PrivateKey),
 		WebhookSecret: demoSecret, PublicURL: "http://localhost:8080", DataDir: filepath.Join(dir, "data"),
 		Secrets: "dir:" + filepath.Join(dir, "secrets"), Concurrency: 2, Network: sandbox.NetworkHost,
-	}, sandbox.ModeNone, nil, zerolog.New(zerolog.NewTestWriter(t)))
+	}, surroundings{sandboxMode: sandbox.ModeNone}, zerolog.New(zerolog.NewTestWriter(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := b.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(b.handler)
 	t.Cleanup(func() {
-		server.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
 		defer cancel()
 		if err := b.stop(ctx); err != nil {
 			t.Error(err)
 		}
 	})
+	return b
+}
+
+func startBot(t *testing.T, github *githubtest.GitHub) {
+	t.Helper()
+	b := newBotFor(t, github)
+	server := httptest.NewServer(b.handler)
+	t.Cleanup(server.Close)
 	github.SetWebhook(server.URL+"/api/github/hook", demoSecret)
 }
 

@@ -65,7 +65,7 @@ func runHere(ctx context.Context, dir string, flags runFlags) (err error) {
 	if err := here.problem(ctx); err != nil {
 		return err
 	}
-	secrets, err := secret.Parse(flags.secrets)
+	secrets, err := secret.Parse(ctx, flags.secrets)
 	if err != nil {
 		return usageError{fmt.Errorf("--secrets: %w", err)}
 	}
@@ -147,13 +147,15 @@ func outcome(run pipeline.Run) error {
 // finish is an observer that knows how runs ended.
 type finish struct {
 	changed chan pipeline.Run
+	// waiting: runs that wait for a person are told, too.
+	waiting bool
 }
 
 func newFinish() *finish { return &finish{changed: make(chan pipeline.Run, 64)} }
 
 // RunChanged implements pipeline.Observer.
 func (f *finish) RunChanged(run pipeline.Run) {
-	if run.Status.Final() {
+	if run.Status.Final() || f.waiting && run.Status == pipeline.StatusWaiting {
 		select {
 		case f.changed <- run:
 		default: // nobody waits for so many

@@ -10,6 +10,7 @@ import (
 
 	"github.com/slipwayhq/slipway/internal/artifact"
 	"github.com/slipwayhq/slipway/internal/chatops"
+	"github.com/slipwayhq/slipway/internal/dashboard"
 	"github.com/slipwayhq/slipway/internal/executor/local"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/workspace"
@@ -35,6 +36,8 @@ type sweptRuns interface {
 	Sweep(ctx context.Context, before time.Time) (stageRunIDs []int64, err error)
 	SweepDeliveries(ctx context.Context, before time.Time) (int, error)
 	SweepSettings(ctx context.Context, from, to string) (int, error)
+	// SweepPushes is for after Sweep: pushes of commits that have a run stay.
+	SweepPushes(ctx context.Context, before time.Time) (int, error)
 	RunOfStage(ctx context.Context, stageRunID int64) (pipeline.Run, error)
 }
 
@@ -74,20 +77,29 @@ func (s *sweeper) stop() {
 
 // sweep does each part, whatever became of the others.
 func (s *sweeper) sweep(ctx context.Context, now time.Time) error {
-	return errors.Join(s.sweepRuns(ctx, now.Add(-retention)), s.sweepOrphans(ctx, now.Add(-orphanAge)), s.sweepTasks(ctx), s.sweepWorkspaces(ctx))
+	return errors.Join(s.sweepRuns(ctx, now.Add(-retention)), s.sweepSessions(ctx, now), s.sweepOrphans(ctx, now.Add(-orphanAge)), s.sweepTasks(ctx), s.sweepWorkspaces(ctx))
 }
 
-// sweepRuns removes runs and what is known of comments, then logs and artifacts. Those of a run that is gone go, whatever stopped the rest.
+// sweepRuns removes runs and what is known of comments and pushes, then logs and artifacts. Those of a run that is gone go,
+// whatever stopped the rest. Releases and the audit stay.
 func (s *sweeper) sweepRuns(ctx context.Context, before time.Time) error {
 	ids, err := s.runs.Sweep(ctx, before)
 	err = errors.Join(err, s.artifacts.Sweep(ctx, ids))
 	deliveries, problem := s.runs.SweepDeliveries(ctx, before)
 	from, to := chatops.OldRecords(before)
 	_, forgetful := s.runs.SweepSettings(ctx, from, to)
-	if len(ids) > 0 || deliveries > 0 {
-		s.log.Info().Int("attempts", len(ids)).Int("deliveries", deliveries).Msg("old runs swept")
+	pushes, stubborn := s.runs.SweepPushes(ctx, before)
+	if len(ids) > 0 || deliveries > 0 || pushes > 0 {
+		s.log.Info().Int("attempts", len(ids)).Int("deliveries", deliveries).Int("pushes", pushes).Msg("old runs swept")
 	}
-	return errors.Join(err, problem, forgetful)
+	return errors.Join(err, problem, forgetful, stubborn)
+}
+
+// sweepSessions removes what is known of sign-ins that are long over.
+func (s *sweeper) sweepSessions(ctx context.Context, now time.Time) error {
+	from, to := dashboard.OldSessions(now)
+	_, err := s.runs.SweepSettings(ctx, from, to)
+	return err
 }
 
 // sweepOrphans removes the files of runs that were removed by a bot that did not live to remove them too.

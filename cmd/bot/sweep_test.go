@@ -35,6 +35,11 @@ func (s *swept) SweepDeliveries(_ context.Context, before time.Time) (int, error
 	return 0, nil
 }
 
+func (s *swept) SweepPushes(_ context.Context, before time.Time) (int, error) {
+	s.before = append(s.before, before)
+	return 0, nil
+}
+
 func (s *swept) SweepSettings(context.Context, string, string) (int, error) { return 0, nil }
 
 func (s *swept) RunOfStage(_ context.Context, id int64) (pipeline.Run, error) {
@@ -69,7 +74,7 @@ func newTestSweeper(t *testing.T, runs *swept, needed func(context.Context, stri
 func left(t *testing.T, dir string) string {
 	t.Helper()
 	var names []string
-	for _, pattern := range []string{"artifacts/0/*", "logs/0/*", "tasks/*", "workspaces/trees/*/*"} {
+	for _, pattern := range []string{"artifacts/0/*", "logs/0/*", "private/0/*", "tasks/*", "workspaces/trees/*/*"} {
 		found, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil {
 			t.Fatal(err)
@@ -99,6 +104,7 @@ func TestSweep(t *testing.T) {
 	old := now.Add(-orphanAge - time.Hour)
 	for path, at := range map[string]time.Time{
 		"artifacts/0/1": now, "artifacts/0/2": old, "artifacts/0/3": old, "artifacts/0/4": now.Add(-retention - time.Hour), "logs/0/2.jsonl": old, "logs/0/3.jsonl": old,
+		"private/0/1": now, "private/0/2": old, "private/0/3": old,
 	} {
 		path = filepath.Join(dir, path)
 		if filepath.Ext(path) == "" {
@@ -117,7 +123,7 @@ func TestSweep(t *testing.T) {
 	if !errors.Is(err, broken) || !errors.Is(err, away) {
 		t.Errorf("error %v", err)
 	}
-	const want = "artifacts/0/3 artifacts/0/4 logs/0/3.jsonl tasks/r1-s3-a1 tasks/r1-s5-a1"
+	const want = "artifacts/0/3 artifacts/0/4 logs/0/3.jsonl private/0/3 tasks/r1-s3-a1 tasks/r1-s5-a1"
 	if got := left(t, dir); got != want {
 		t.Errorf("left: %s\nwant: %s", got, want)
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -17,7 +16,6 @@ import (
 	"github.com/slipwayhq/slipway/internal/artifact"
 	"github.com/slipwayhq/slipway/internal/checks"
 	"github.com/slipwayhq/slipway/internal/handlers"
-	"github.com/slipwayhq/slipway/internal/peer"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
@@ -26,14 +24,15 @@ func eventHandlers(b *bot, appID int64) []githubapp.EventHandler {
 	now := pipeline.SystemClock{}.Now
 	return []githubapp.EventHandler{
 		handlers.Ping{},
-		&handlers.Push{Service: b.service, Now: now},
-		&handlers.PullRequest{Service: b.service, Commits: b.forge, Now: now},
+		&handlers.Push{Service: b.service, Pushes: b.db, Gate: b.keeper, Now: now},
+		&handlers.PullRequest{Service: b.service, Commits: b.forge, Pushes: b.db, Gate: b.keeper, Changed: b.pullChanged, Now: now},
 		&handlers.MergeGroup{Service: b.service, Now: now},
-		&handlers.IssueComment{Desk: b.desk},
-		&handlers.CheckRun{Service: b.service, Permissions: b.forge, AppID: appID, StageOf: checks.ParseExternalID},
+		&handlers.IssueComment{Desk: b.desk, Now: now},
+		&handlers.CheckRun{Desk: b.desk, AppID: appID, StageOf: checks.ParseExternalID},
 		&handlers.CheckSuite{Service: b.service, Permissions: b.forge, Runs: b.db, AppID: appID, Now: now},
 		&handlers.Installation{Service: b.service, Ledger: b.db, Runs: b.db},
 		&handlers.InstallationRepositories{Service: b.service, Ledger: b.db, Runs: b.db},
+		&handlers.Authorization{EndSessions: b.endSessions},
 	}
 }
 
@@ -98,10 +97,4 @@ func (f artifactFiles) Open(ctx context.Context, stageRunID int64, name string) 
 		return nil, 0, err
 	}
 	return file, size, nil
-}
-
-// fromStage reports whether a connection to the pages comes from the code of a repository.
-func fromStage(client, server netip.AddrPort) (bool, error) {
-	kind, err := peer.Of(client, server)
-	return kind == peer.Sandboxed, err
 }

@@ -64,7 +64,7 @@ func reply(c Comment, r *record, asked []Invocation) string {
 			continue
 		}
 		part := s.Said
-		if s.State == stateDone && len(asked) > 1 {
+		if (s.State == stateDone || s.State == stateBegun) && len(asked) > 1 {
 			part = code(asked[i].String()) + "\n\n" + part
 		}
 		if size += len(part); size > maxReply {

@@ -9,6 +9,10 @@ type Level string
 const (
 	Read  Level = "read"
 	Write Level = "write"
+	// Deployers are those whom the environment names under `deployers`, else everybody with write permission; Approvers
+	// those under `approvals.from`. Which environment it is stands in the command, so that its decision looks them up.
+	Deployers Level = "deployers"
+	Approvers Level = "approvers"
 )
 
 // asker is who gives a command, with what GitHub says of them now.
@@ -28,14 +32,14 @@ func authorise(command Command, who asker, repository string) *Refusal {
 			Why: fmt.Sprintf("GitHub did not tell what %s may do in %s.", code(who.name), code(repository)),
 			Do:  "Say it again in a moment.",
 		}
-	case command.Who == Read && (who.permission == "read" || who.permission == "write" || who.permission == "admin"):
+	case command.Who != Write && (who.permission == "read" || who.permission == "write" || who.permission == "admin"):
 		return nil
 	case command.Who == Write && (who.permission == "write" || who.permission == "admin"):
 		return nil
 	default:
 		return &Refusal{
-			Why: fmt.Sprintf("It takes %s permission in %s, and %s has %s.", command.Who, code(repository), code(who.name), permissionWord(who.permission)),
-			Do:  fmt.Sprintf("Somebody with %s permission can say it.", command.Who),
+			Why: fmt.Sprintf("It takes %s permission in %s, and %s has %s.", command.permission(), code(repository), code(who.name), permissionWord(who.permission)),
+			Do:  fmt.Sprintf("Somebody with %s permission can say it.", command.permission()),
 		}
 	}
 }
@@ -45,4 +49,12 @@ func permissionWord(permission string) string {
 		return "read permission"
 	}
 	return "none"
+}
+
+// permission is the least that GitHub must tell of somebody.
+func (c Command) permission() Level {
+	if c.Who == Write {
+		return Write
+	}
+	return Read
 }

@@ -2,23 +2,42 @@ package chatops
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
 func cancelCommand() Command {
 	return Command{
-		Name: "cancel", Does: "Cancels the pull request's open run.", Who: Write,
-		More:     "What waits is cancelled at once; what runs is interrupted and reports its end. `/retry` takes it up again.",
+		Name: "cancel", Does: "Cancels the pull request's open runs.", Who: Write,
+		More:     "What waits is cancelled at once; what runs is interrupted and reports its end; a deploy that is changing its environment ends what it has begun. `/retry` takes it up again.",
 		Examples: []Example{{"/cancel", "Stops what runs for this pull request."}},
-		decide: func(f facts, _ string) ([]int64, *Refusal) {
-			if len(f.open) == 0 {
-				return nil, &Refusal{Why: "Nothing runs for this pull request.", Do: "`/status` shows how its last run ended."}
+		gather:   gatherDeployers,
+		decide: func(f facts, _ string) (order, *Refusal) {
+			var mine []pipeline.Run
+			withheld := ""
+			for _, run := range f.open {
+				if env := f.notTheirs(run); env != "" {
+					withheld = env
+					continue
+				}
+				mine = append(mine, run)
 			}
-			return runIDs(f.open), nil
+			switch {
+			case len(mine) > 0:
+				return order{Targets: runIDs(mine)}, nil
+			case withheld != "":
+				return order{}, &Refusal{
+					Why: fmt.Sprintf("What runs is a deploy to %s, and %s may not deploy there.", code(withheld), code(f.asker.name)),
+					Do:  "Whoever may deploy there can say it.",
+				}
+			default:
+				return order{}, &Refusal{Why: "Nothing runs for this pull request.", Do: "`/status` shows how its last run ended."}
+			}
 		},
-		do: func(ctx context.Context, d *Desk, f facts, targets []int64) (string, error) {
-			for _, run := range targets {
+		do: func(ctx context.Context, d *Desk, f facts, o order) (string, error) {
+			for _, run := range o.Targets {
 				if _, err := d.service.Cancel(ctx, run, "asked by @"+f.asker.name); err != nil {
 					return "", err
 				}
@@ -26,6 +45,38 @@ func cancelCommand() Command {
 			return "", nil
 		},
 	}
+}
+
+// gatherDeployers finds out to which of the environments that the pull request's runs enter the asker may deploy.
+func gatherDeployers(ctx context.Context, d *Desk, f *facts, _ string) (*Refusal, error) {
+	f.mayDeploy = make(map[string]bool)
+	for _, run := range slices.Concat(f.runs, f.open) {
+		for _, e := range run.Entries {
+			if _, known := f.mayDeploy[e.Environment]; known {
+				continue
+			}
+			rules := run.Environment(e.Environment)
+			if rules == nil {
+				continue
+			}
+			person, err := d.gate.MayDeploy(ctx, f.repository, *rules, f.asker.name)
+			if err != nil {
+				return nil, err
+			}
+			f.mayDeploy[e.Environment] = person.Allowed && !person.Unknown
+		}
+	}
+	return nil, nil //nolint:nilnil // nothing is refused here
+}
+
+// notTheirs names an environment of a run that the asker may not deploy to; empty: they may do with it what they want.
+func (f facts) notTheirs(run pipeline.Run) string {
+	for _, e := range run.Entries {
+		if !e.State.Final() && !f.mayDeploy[e.Environment] {
+			return e.Environment
+		}
+	}
+	return ""
 }
 
 func runIDs(runs []pipeline.Run) []int64 {

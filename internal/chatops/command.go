@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/slipwayhq/slipway/internal/environment"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
@@ -21,10 +22,27 @@ type Command struct {
 	Closed   bool
 	Examples []Example
 
+	// gather finds out what the decision depends on besides the pull request and its runs; nil: nothing.
+	gather func(ctx context.Context, d *Desk, f *facts, args string) (*Refusal, error)
 	// decide finds what the command is about, or why it cannot be carried out.
-	decide func(f facts, args string) (targets []int64, no *Refusal)
+	decide func(f facts, args string) (order, *Refusal)
 	// do carries it out on what was decided and returns what there is to say; often nothing.
-	do func(ctx context.Context, d *Desk, f facts, targets []int64) (string, error)
+	do func(ctx context.Context, d *Desk, f facts, o order) (string, error)
+	// Lasts: it is done when what it began has ended, which is shown then.
+	lasts bool
+}
+
+// order is what was decided: everything that carrying it out needs, kept before anything is done.
+type order struct {
+	// Targets are runs or stage attempts.
+	Targets     []int64 `json:"targets,omitempty"`
+	Environment string  `json:"environment,omitempty"`
+	// Candidate is the fingerprint of what is approved.
+	Candidate string            `json:"candidate,omitempty"`
+	Reason    string            `json:"reason,omitempty"`
+	Trigger   *pipeline.Trigger `json:"trigger,omitempty"`
+	// Said is what to answer, where that was known when it was decided.
+	Said string `json:"said,omitempty"`
 }
 
 // Example is a line as one writes it, with what it does.
@@ -46,11 +64,26 @@ type facts struct {
 	runs []pipeline.Run
 	// open are its runs that have not ended, whatever their commit.
 	open []pipeline.Run
+	// word is how whatever is done is recorded.
+	word environment.Word
+	// comment is the one that holds the command.
+	comment Comment
+	// environments are those of the default branch; env is the one that the command is about.
+	environments []pipeline.EnvironmentDefinition
+	env          place
+	// waiting are what waits for the pull request's commits.
+	waiting []waiting
+	// mayDeploy holds, by environment, whether the asker may deploy to it.
+	mayDeploy map[string]bool
 }
 
 // Commands are all there are, in the order of /help.
 func Commands() []Command {
-	return []Command{statusCommand(), retryCommand(), cancelCommand(), okToTestCommand(), helpCommand()}
+	return []Command{
+		deployCommand(), planCommand(), approveCommand(), rejectCommand(), rollbackCommand(), destroyCommand(), retryCommand(),
+		cancelCommand(), lockCommand(), unlockCommand(), releasesCommand(), statusCommand(), whyCommand(), okToTestCommand(),
+		helpCommand(),
+	}
 }
 
 func find(name string) (Command, bool) {

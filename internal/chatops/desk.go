@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/slipwayhq/slipway/internal/environment"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
@@ -18,7 +19,11 @@ type Options struct {
 	GitHub  GitHub
 	Runs    Runs
 	Service Service
-	Memory  Memory
+	// Gate, Environments and Ledger are what commands about environments need.
+	Gate         Gate
+	Environments Environments
+	Ledger       Ledger
+	Memory       Memory
 	// PageURL is how people reach the dashboard.
 	PageURL string
 	Clock   pipeline.Clock
@@ -29,6 +34,11 @@ type Desk struct {
 	github  GitHub
 	runs    Runs
 	service Service
+
+	gate         Gate
+	environments Environments
+	ledger       Ledger
+
 	memory  Memory
 	pageURL string
 	clock   pipeline.Clock
@@ -39,7 +49,8 @@ type Desk struct {
 // NewDesk makes a Desk.
 func NewDesk(o Options) *Desk {
 	return &Desk{
-		github: o.GitHub, runs: o.Runs, service: o.Service, memory: o.Memory, pageURL: strings.TrimRight(o.PageURL, "/"), clock: o.Clock,
+		github: o.GitHub, runs: o.Runs, service: o.Service, gate: o.Gate, environments: o.Environments, ledger: o.Ledger,
+		memory: o.Memory, pageURL: strings.TrimRight(o.PageURL, "/"), clock: o.Clock,
 	}
 }
 
@@ -99,7 +110,7 @@ func (d *Desk) take(ctx context.Context, c Comment, asked []Invocation) error {
 
 // gather reads the pull request, pins its commit, and asks what the author may do now.
 func (d *Desk) gather(ctx context.Context, c Comment, r *record) (facts, error) {
-	f := facts{repository: c.Repository, number: c.PullRequest, asker: asker{name: c.Author}}
+	f := facts{repository: c.Repository, number: c.PullRequest, asker: asker{name: c.Author}, comment: c}
 	var err error
 	if f.pull, err = d.github.Pull(ctx, c.Repository, c.PullRequest); err != nil {
 		return f, err
@@ -134,13 +145,16 @@ func (d *Desk) look(ctx context.Context, f *facts) error {
 	if err != nil {
 		return fmt.Errorf("open runs of pull request #%d: %w", f.number, err)
 	}
-	other := func(run pipeline.Run) bool { return run.Trigger.Event != pipeline.EventPullRequest }
+	other := func(run pipeline.Run) bool {
+		return run.Trigger.Event != pipeline.EventPullRequest && run.Trigger.Event != pipeline.EventDeploy
+	}
 	f.runs, f.open = slices.DeleteFunc(atHead, other), slices.DeleteFunc(open, other)
 	return nil
 }
 
 // command walks one command to its end.
 func (d *Desk) command(ctx context.Context, c Comment, r *record, s *step, f facts, asked Invocation, place int) error {
+	f.word = environment.Word{By: c.Author, Via: "comment", Cause: fmt.Sprintf("comment-%d-%d", c.ID, place)}
 	if s.State == stateNew {
 		if err := d.decide(ctx, s, f, asked, place); err != nil {
 			return err
@@ -170,7 +184,22 @@ func (d *Desk) decide(ctx context.Context, s *step, f facts, asked Invocation, p
 		return err
 	}
 	command, known := find(asked.Name)
-	targets, no := decision(command, known, f, asked, place)
+	no := admit(command, known, f, asked, place)
+	if no == nil && command.gather != nil {
+		var err error
+		if no, err = command.gather(ctx, d, &f, asked.Args); err != nil {
+			return err
+		}
+	}
+	var o order
+	if no == nil {
+		o, no = command.decide(f, asked.Args)
+	}
+	if known {
+		if err := d.audit(ctx, f, command.Name, o, no); err != nil {
+			return err
+		}
+	}
 	log := zerolog.Ctx(ctx).Info().Str("user", f.asker.name).Str("permission", f.asker.permission).Int("pull_request", f.number).
 		Str("repository", f.repository.FullName()).Str("command", asked.String()).Str("sha", f.pull.Head)
 	if no != nil {
@@ -178,37 +207,41 @@ func (d *Desk) decide(ctx context.Context, s *step, f facts, asked Invocation, p
 		log.Str("why", no.Why).Msg("command refused")
 		return nil
 	}
-	*s = step{State: stateDecided, Targets: targets}
+	*s = step{State: stateDecided, Order: o}
 	log.Msg("command accepted")
 	return nil
 }
 
-// decision is the only gate of a command.
-func decision(command Command, known bool, f facts, asked Invocation, place int) ([]int64, *Refusal) {
+// admit refuses what no command may do, whatever it is about.
+func admit(command Command, known bool, f facts, asked Invocation, place int) *Refusal {
 	if !known {
 		likely, _ := nearest(asked.Name)
-		return nil, &Refusal{Why: "There is no such command.", Do: "Did you mean " + code(likely.Usage()) + "? `/help` lists all."}
+		return &Refusal{Why: "There is no such command.", Do: "Did you mean " + code(likely.Usage()) + "? `/help` lists all."}
 	}
 	if place >= maxCommands {
-		return nil, &Refusal{Why: fmt.Sprintf("One comment can hold %d commands.", maxCommands), Do: "Write the rest in another one."}
+		return &Refusal{Why: fmt.Sprintf("One comment can hold %d commands.", maxCommands), Do: "Write the rest in another one."}
 	}
 	if no := authorise(command, f.asker, f.repository.FullName()); no != nil {
-		return nil, no
+		return no
 	}
 	if !f.pull.Open && !command.Closed {
-		return nil, &Refusal{Why: "The pull request is closed.", Do: "Reopen it to say this; `/status` can be said all the same."}
+		return &Refusal{Why: "The pull request is closed.", Do: "Reopen it to say this; `/status` can be said all the same."}
 	}
-	if no := nothingAfter(command, asked.Args); no != nil {
-		return nil, no
-	}
-	return command.decide(f, asked.Args)
+	return nothingAfter(command, asked.Args)
 }
 
 func (d *Desk) carryOut(ctx context.Context, s *step, f facts, asked Invocation) {
 	command, _ := find(asked.Name)
-	said, err := command.do(ctx, d, f, s.Targets)
+	said, err := command.do(ctx, d, f, s.Order)
 	if err == nil {
 		s.State, s.Said = stateDone, said
+		if command.lasts {
+			s.State = stateBegun
+		}
+		return
+	}
+	if nothing, ok := errors.AsType[*nothingToDo](err); ok {
+		s.State, s.Said = stateFailed, nothing.said
 		return
 	}
 	s.State = stateFailed

@@ -30,6 +30,9 @@ type world struct {
 	signs   map[string]int
 	replies []string
 	asked   []string // of the core
+	holds   bool
+	inside  bool // its runs change an environment
+	gate    *gate
 	calls   int
 	cut     int // the call that is cut off
 	after   bool
@@ -57,6 +60,29 @@ func (w *world) Pull(context.Context, pipeline.Repository, int) (p Pull, err err
 
 func (w *world) Permission(context.Context, pipeline.Repository, string) (string, error) {
 	return w.may, nil // a failed look-up is a refusal, which is tested apart
+}
+
+func (w *world) BranchHead(context.Context, pipeline.Repository, string) (string, error) {
+	return head, nil
+}
+
+func (w *world) Contains(context.Context, pipeline.Repository, string, string) (bool, error) {
+	return w.holds, nil
+}
+
+func (w *world) RunOfStage(_ context.Context, id int64) (pipeline.Run, error) {
+	for _, run := range w.runs {
+		if run.Stage(id) != nil {
+			return run, nil
+		}
+	}
+	return pipeline.Run{}, pipeline.ErrNotFound
+}
+
+func (w *world) Submit(_ context.Context, t pipeline.Trigger) (run pipeline.Run, err error) {
+	return pipeline.Run{ID: 70, Number: 70, Trigger: t, Entries: []pipeline.Entry{{Environment: t.Deploy.Environment}}}, w.call(func() {
+		w.asked = append(w.asked, fmt.Sprintf("%s %s at %s by %s", t.Deploy.Action, t.Deploy.Environment, t.SHA[:7], t.Actor))
+	})
 }
 
 func (w *world) React(_ context.Context, _ pipeline.Repository, _ int64, sign string) error {
@@ -114,6 +140,9 @@ func (w *world) Rerun(_ context.Context, repository, attempt int64, why string) 
 	if attempt == 404 {
 		return pipeline.Run{}, pipeline.ErrNotFound
 	}
+	if w.inside {
+		return pipeline.Run{}, fmt.Errorf("run #3: %w", pipeline.ErrUnderWay)
+	}
 	run, err := w.note("rerun %d of %d: %s", attempt, repository, why)
 	w.runs[0].Stages[0].ID++ // the next look finds another attempt
 	return run, err
@@ -125,13 +154,14 @@ func (w *world) Cancel(_ context.Context, run int64, why string) (pipeline.Run, 
 
 func newWorld(may string) *world {
 	return &world{
+		gate: &gate{},
 		pull: Pull{Open: true, Head: head}, may: may, kept: map[string]string{}, signs: map[string]int{},
 		runs: []pipeline.Run{runOf(3, pipeline.StatusFailure, "a=failure")},
 	}
 }
 
 func (w *world) desk() *Desk {
-	return NewDesk(Options{GitHub: w, Runs: w, Service: w, Memory: w, PageURL: "https://ci.example.org/", Clock: fixedClock{}})
+	return NewDesk(Options{GitHub: w, Runs: w, Service: w, Gate: w.gate, Environments: w.gate, Ledger: w.gate, Memory: w, PageURL: "https://ci.example.org/", Clock: fixedClock{}})
 }
 
 func comment(body string) Comment {
@@ -159,7 +189,7 @@ func TestACommentIsCarriedOutOnce(t *testing.T) {
 
 func TestCommentsWithoutCommandsCostNothing(t *testing.T) {
 	w := newWorld("write")
-	for _, body := range []string{"", "thanks", "/lgtm\n/approve", "> /retry", "```\n/retry\n```"} {
+	for _, body := range []string{"", "thanks", "/lgtm\n/hold", "> /retry", "```\n/retry\n```"} {
 		if err := w.desk().Take(t.Context(), comment(body)); err != nil {
 			t.Fatal(err)
 		}
@@ -224,6 +254,17 @@ func TestWhatCannotBeDoneIsTold(t *testing.T) {
 	}
 	if w.signs["confused"] != 1 || len(w.replies) != 1 || !strings.Contains(w.replies[0], "no longer kept") {
 		t.Errorf("%v %q", w.signs, w.replies)
+	}
+}
+
+func TestNothingIsRunAgainInTheMidstOfAChange(t *testing.T) {
+	w := newWorld("write")
+	w.inside = true
+	if err := w.desk().Take(t.Context(), comment("/retry a")); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.replies) != 1 || !strings.Contains(w.replies[0], underWay) || w.signs["confused"] == 0 {
+		t.Errorf("%v %v", w.signs, w.replies)
 	}
 }
 

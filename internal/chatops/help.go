@@ -10,8 +10,8 @@ func helpCommand() Command {
 	return Command{
 		Name: "help", Does: "Lists the commands, and who may give them.", Who: Read, Closed: true,
 		Examples: []Example{{"/help", "Answers with the list."}},
-		decide:   func(facts, string) ([]int64, *Refusal) { return nil, nil },
-		do:       func(context.Context, *Desk, facts, []int64) (string, error) { return help(), nil },
+		decide:   func(facts, string) (order, *Refusal) { return order{}, nil },
+		do:       func(context.Context, *Desk, facts, order) (string, error) { return help(), nil },
 	}
 }
 
@@ -29,10 +29,16 @@ func help() string {
 const grammar = "One command a line, at the very start of the line, outside of code and quotes. Commands count when a comment is new, not when it is edited."
 
 func whoMay(l Level) string {
-	if l == Write {
+	switch l {
+	case Write:
 		return "write permission"
+	case Deployers:
+		return "the environment's `deployers`, else write permission"
+	case Approvers:
+		return "the environment's `approvals.from`, else write permission"
+	default:
+		return "everybody who may read the repository"
 	}
-	return "everybody who may read the repository"
 }
 
 // Reference is docs/commands.md.
@@ -62,8 +68,8 @@ const signs = `Slipway answers with signs on the comment:
 | Sign | Meaning |
 | --- | --- |
 | 👀 | it is being carried out |
-| 🚀 | it is done |
-| 😕 | it could not be done; a reply says why |
+| 🚀 | it is done; a deploy, a rollback or a destroy has succeeded |
+| 😕 | it could not be done, or has failed; a reply says why |
 | 👎 | it is refused; a reply names the rule and who can satisfy it |
 
 What somebody may do is asked of GitHub when the command is carried out; when GitHub does not tell, the command is refused.

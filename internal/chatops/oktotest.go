@@ -19,8 +19,8 @@ func okToTestCommand() Command {
 			"/ok-to-test 5d1f6e0c1c8b4b7a9f0d3e2a6c4b8e7f1a2d3c4b", "Runs the commit, if it is the pull request's head.",
 		}},
 		decide: decideOkToTest,
-		do: func(ctx context.Context, d *Desk, f facts, targets []int64) (string, error) {
-			for _, run := range targets {
+		do: func(ctx context.Context, d *Desk, f facts, o order) (string, error) {
+			for _, run := range o.Targets {
 				if _, err := d.service.Release(ctx, run, f.pull.Head, f.asker.name); err != nil {
 					return "", err
 				}
@@ -31,15 +31,15 @@ func okToTestCommand() Command {
 }
 
 // decideOkToTest finds the runs that wait for the word.
-func decideOkToTest(f facts, sha string) ([]int64, *Refusal) {
+func decideOkToTest(f facts, sha string) (order, *Refusal) {
 	if !f.pull.Fork {
-		return nil, &Refusal{
+		return order{}, &Refusal{
 			Why: fmt.Sprintf("It is for pull requests of forks, and the branch of this one is in %s.", code(f.repository.FullName())),
 			Do:  "Nothing here waits for it.",
 		}
 	}
 	if no := wrongSHA(f.pull.Head, strings.ToLower(sha)); no != nil {
-		return nil, no
+		return order{}, no
 	}
 	var held []int64
 	for _, run := range f.runs {
@@ -48,19 +48,19 @@ func decideOkToTest(f facts, sha string) ([]int64, *Refusal) {
 		}
 	}
 	if len(held) > 0 {
-		return held, nil
+		return order{Targets: held}, nil
 	}
 	if len(f.runs) == 0 {
-		return nil, noRun(f)
+		return order{}, noRun(f)
 	}
 	run := f.runs[0]
 	if run.Released != nil {
-		return nil, &Refusal{
+		return order{}, &Refusal{
 			Why: fmt.Sprintf("Run #%d of this commit has the word of %s already.", run.Number, code(run.Released.By)),
 			Do:  "`/status` shows what became of it.",
 		}
 	}
-	return nil, &Refusal{
+	return order{}, &Refusal{
 		Why: fmt.Sprintf("Run #%d of this commit has ended and waits for nothing.", run.Number),
 		Do:  "`/retry` brings it back; then it waits for the word.",
 	}

@@ -23,8 +23,8 @@ type record struct {
 
 // step is one command of a comment.
 type step struct {
-	State   state   `json:"state,omitempty"`
-	Targets []int64 `json:"targets,omitempty"`
+	State state `json:"state,omitempty"`
+	Order order `json:"order,omitzero"`
 	// Said is this command's part of the reply.
 	Said string `json:"said,omitempty"`
 }
@@ -35,6 +35,8 @@ const (
 	stateNew     state = ""
 	stateDecided state = "decided"
 	stateDone    state = "done"
+	// stateBegun: its end is shown when it comes.
+	stateBegun   state = "begun"
 	stateFailed  state = "failed"
 	stateRefused state = "refused"
 )

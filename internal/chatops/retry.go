@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/slipwayhq/slipway/internal/display"
@@ -20,12 +21,22 @@ func retryCommand() Command {
 			{"/retry build-and-test", "Runs this stage again, however it ended."},
 			{"/retry test (3.12, slim)", "Runs one leg of a matrix again."},
 		},
-		decide: decideRetry,
-		do: func(ctx context.Context, d *Desk, f facts, targets []int64) (string, error) {
-			for _, attempt := range targets {
+		gather: gatherDeployers,
+		decide: func(f facts, stage string) (order, *Refusal) {
+			targets, no := decideRetry(f, stage)
+			if no != nil {
+				return order{}, no
+			}
+			return order{Targets: targets}, f.retryRefusal(targets)
+		},
+		do: func(ctx context.Context, d *Desk, f facts, o order) (string, error) {
+			for _, attempt := range o.Targets {
 				_, err := d.service.Rerun(ctx, f.repository.ID, attempt, f.asker.name)
 				if errors.Is(err, pipeline.ErrNotWanted) {
 					return "The pipeline file asks for no run of this commit any more.", nil
+				}
+				if errors.Is(err, pipeline.ErrUnderWay) {
+					return "", &nothingToDo{underWay + " Say it again when the run has left the environment."}
 				}
 				if err != nil {
 					return "", err
@@ -34,6 +45,24 @@ func retryCommand() Command {
 			return "", nil
 		},
 	}
+}
+
+// underWay is why nothing of a change of an environment is run again in its midst.
+const underWay = "The run is changing the environment: what belongs to that cannot be run again in its midst."
+
+// retryRefusal refuses to try again what would change an environment that the asker may not deploy to.
+func (f facts) retryRefusal(targets []int64) *Refusal {
+	for _, run := range f.runs {
+		for _, s := range run.Stages {
+			if s.Spec.Enters && slices.Contains(targets, s.ID) && !f.mayDeploy[s.Spec.Environment] {
+				return &Refusal{
+					Why: fmt.Sprintf("%s changes %s, and %s may not deploy there.", code(s.Spec.Key), code(s.Spec.Environment), code(f.asker.name)),
+					Do:  "Whoever may deploy there can say it.",
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // decideRetry finds the attempts to run again.

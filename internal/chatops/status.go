@@ -13,8 +13,8 @@ func statusCommand() Command {
 	return Command{
 		Name: "status", Does: "Shows the stages of the newest run of the pull request's head.", Who: Read, Closed: true,
 		Examples: []Example{{"/status", "Answers with a table of the stages."}},
-		decide:   func(facts, string) ([]int64, *Refusal) { return nil, nil },
-		do: func(_ context.Context, d *Desk, f facts, _ []int64) (string, error) {
+		decide:   func(facts, string) (order, *Refusal) { return order{}, nil },
+		do: func(_ context.Context, d *Desk, f facts, _ order) (string, error) {
 			return status(f, d.pageURL, d.clock), nil
 		},
 	}

@@ -1,6 +1,7 @@
 package chatops
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -37,8 +38,14 @@ func code(s string) string {
 // fenced shows a command to be copied.
 func fenced(line string) string { return "```\n" + display.Line(line) + "\n```" }
 
+// others are commands of other bots that are near to ours.
+var others = []string{"retest", "recheck", "block"} //nolint:gochecknoglobals // a constant list; Go has no constant slices
+
 // nearest finds the command that somebody most likely meant; only a slip or two away, since other bots listen here, too.
 func nearest(name string) (Command, bool) {
+	if slices.Contains(others, name) {
+		return Command{}, false
+	}
 	bare := func(s string) string { return strings.ReplaceAll(s, "-", "") }
 	for _, c := range Commands() {
 		allowed := 1

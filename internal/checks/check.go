@@ -70,8 +70,16 @@ type Action struct {
 	Identifier  string `json:"identifier"`  // at most 20
 }
 
-// ActionRetry is the identifier of the button on a failed check.
-const ActionRetry = "retry"
+// The identifiers of the buttons.
+const (
+	// ActionRetry is on a failed check.
+	ActionRetry = "retry"
+	// ActionApprove and ActionReject are on a check that waits for approvals.
+	ActionApprove = "approve"
+	ActionReject  = "reject"
+	// ActionRollback is on the check of a release.
+	ActionRollback = "rollback"
+)
 
 const externalPrefix = "slipway/"
 

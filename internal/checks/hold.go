@@ -10,6 +10,9 @@ import (
 
 // waiting says for whom a stage waits, and what that person is to do.
 func (p page) waiting() block {
+	if entry := p.before(); entry != nil {
+		return p.beforeEntry(entry)
+	}
 	if !p.run.Held(p.stage) {
 		return paragraphs(p.stage.Reason)
 	}

@@ -106,7 +106,7 @@ func (p page) artifacts() block {
 // foot says what the check belongs to.
 func (p page) foot() block {
 	parts := []string{link(fmt.Sprintf("Run #%d", p.run.Number), p.stageURL()), cell(display.Why(p.run.Trigger), 200)}
-	if took := p.stage.Duration(p.now); took > 0 && p.stage.Reused == nil {
+	if took := display.Worked(p.stage, p.now); took > 0 && p.stage.Reused == nil {
 		parts = append(parts, display.Duration(took))
 	}
 	return prepared("<sub>\n\n" + strings.Join(parts, " · ") + "\n\n</sub>")

@@ -147,6 +147,9 @@ func (r *Reporter) answered(state *runState, found map[string]written) {
 func (j job) create(ctx context.Context) {
 	body := newRequest(j.check, 0, j.o.how)
 	body.HeadSHA = j.check.HeadSHA
+	if len(body.Actions) == 0 {
+		body.Actions = nil
+	}
 	answer, err := j.wire.create(ctx, body)
 	if err != nil {
 		if ambiguous(err) {

@@ -32,9 +32,9 @@ func Render(run pipeline.Run, stage pipeline.StageRun, options RenderOptions) Ch
 	check.Status, check.Conclusion = state(stage.Status)
 	check.StartedAt, check.CompletedAt = times(stage)
 	var listed []pipeline.Finding
+	check.Actions = actions(run, stage)
 	if stage.Status.Final() {
 		check.Annotations, listed = annotate(stage.Result.Findings)
-		check.Actions = actions(stage.Status)
 	} else {
 		listed = stage.Result.Findings
 	}
@@ -69,13 +69,28 @@ func times(stage pipeline.StageRun) (started, completed time.Time) {
 	return started, completed
 }
 
-func actions(s pipeline.Status) []Action {
-	switch s {
+// actions are the buttons. A check that may have had some says that it has none, since GitHub keeps what is not mentioned.
+func actions(run pipeline.Run, stage pipeline.StageRun) []Action {
+	switch stage.Status {
 	case pipeline.StatusFailure, pipeline.StatusTimedOut, pipeline.StatusCancelled:
 		return []Action{{Label: "Retry", Description: "Run this stage again", Identifier: ActionRetry}}
+	case pipeline.StatusWaiting:
+		if asksForApproval(display.Before(run, stage)) {
+			return []Action{
+				{Label: "Approve", Description: "Let exactly this candidate enter", Identifier: ActionApprove},
+				{Label: "Reject", Description: "End it: it is not to enter", Identifier: ActionReject},
+			}
+		}
+	case pipeline.StatusSuccess, pipeline.StatusNeutral:
+		if stage.Release > 0 {
+			return []Action{{Label: "Roll back", Description: "Bring back the release before this one", Identifier: ActionRollback}}
+		}
 	default:
-		return nil
 	}
+	if stage.Spec.Enters {
+		return []Action{}
+	}
+	return nil
 }
 
 // title says in one line what there is to say.
@@ -85,14 +100,16 @@ func title(run pipeline.Run, stage pipeline.StageRun) string {
 	case pipeline.StatusSkipped:
 		said = worded("Skipped", stage.Reason)
 	case pipeline.StatusCancelled:
-		said = worded("Cancelled", stage.Reason)
-	case pipeline.StatusWaiting:
-		if said == "" {
+		if !closedByGate(stage) { // a closed one's reason says what became of it: "Void: …"
+			said = worded("Cancelled", stage.Reason)
+		}
+	case pipeline.StatusWaiting, pipeline.StatusQueued, pipeline.StatusReady:
+		if said == "" && stage.Status == pipeline.StatusWaiting {
 			said = "waits for a person"
 		}
-		said = capital(said)
-	case pipeline.StatusQueued, pipeline.StatusReady:
-		said = capital(said)
+		if display.Before(run, stage) == nil { // the gate's own words begin with the environment's name
+			said = capital(said)
+		}
 	default:
 	}
 	if said == "" {

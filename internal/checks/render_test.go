@@ -3,6 +3,7 @@ package checks
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -140,7 +141,9 @@ func hostileStage() pipeline.StageRun {
 }
 
 func TestRenderGolden(t *testing.T) {
-	for name, run := range goldenCases() {
+	cases := goldenCases()
+	maps.Copy(cases, entryCases())
+	for name, run := range cases {
 		t.Run(name, func(t *testing.T) {
 			check := Render(run, run.Stages[0], RenderOptions{PageURL: "https://ci.example.org/", Now: noon.Add(time.Minute)})
 			assertWithinLimits(t, check)

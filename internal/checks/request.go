@@ -25,7 +25,8 @@ type request struct {
 	StartedAt   *time.Time `json:"started_at,omitempty"`
 	CompletedAt *time.Time `json:"completed_at,omitempty"`
 	Output      output     `json:"output"`
-	Actions     []Action   `json:"actions,omitempty"`
+	// Actions that are empty but not nil take away those that were there.
+	Actions []Action `json:"actions,omitzero"`
 }
 
 type output struct {

@@ -16,6 +16,7 @@ const (
 	shareOfSteps     = 8 << 10
 	shareOfArtifacts = 6 << 10
 	shareOfAttempts  = 4 << 10
+	shareOfEntry     = 12 << 10
 	// shareOfRemark is for the words about what was left out.
 	shareOfRemark = 600
 )
@@ -25,6 +26,7 @@ func (p page) summary(listed []pipeline.Finding, annotated int) string {
 	var d document
 	d.limit = maxText - shareOfRemark
 	d.add("the cause", bounded{p.cause(), shareOfCause})
+	d.add("how it came to enter", bounded{p.entry(), shareOfEntry})
 	d.add("where it was reused from", p.reused())
 	d.add("earlier attempts", bounded{p.attempts(), shareOfAttempts})
 
@@ -98,6 +100,11 @@ func (p page) cause() block {
 		return paragraphs(worded("Skipped", stage.Reason))
 	case pipeline.StatusWaiting:
 		return p.waiting()
+	case pipeline.StatusQueued:
+		if entry := p.before(); entry != nil {
+			return p.beforeEntry(entry)
+		}
+		return prepared("")
 	default:
 		return prepared("")
 	}
@@ -139,6 +146,8 @@ func (p page) remedy() block {
 	}
 	whole := link("the whole log", p.stageURL())
 	switch {
+	case closedByGate(stage):
+		return p.askAgain()
 	case stage.Result.Verdict.Infrastructure:
 		return prepared("This is not the commit's fault. Press Retry; if it comes again, ask whoever runs this installation, with " + whole + ".")
 	case stage.Status == pipeline.StatusTimedOut:

@@ -16,6 +16,10 @@ type Config struct {
 	PrivateKey    string // PEM
 	WebhookSecret string
 
+	// OAuthClientID and OAuthClientSecret let people sign in to the pages; both or none.
+	OAuthClientID     string
+	OAuthClientSecret string
+
 	Addr      string
 	PublicURL string // without a trailing slash
 	DataDir   string
@@ -57,16 +61,7 @@ func count(n int) string {
 // Load merges the YAML file (may be "") under the environment, applies defaults and checks everything.
 // environ has the form of os.Environ.
 func Load(file string, environ []string) (Config, error) {
-	values, problems := fileValues(file)
-	for _, entry := range environ {
-		name, value, _ := strings.Cut(entry, "=")
-		switch {
-		case known(name):
-			values[name] = value
-		case strings.HasPrefix(name, "SLIPWAY_"):
-			problems = append(problems, fmt.Sprintf("%s is not a setting%s", name, suggestion(name)))
-		}
-	}
+	values, problems := merge(file, environ)
 	var c Config
 	for _, s := range settings() {
 		value, ok := values[s.name]
@@ -84,6 +79,34 @@ func Load(file string, environ []string) (Config, error) {
 	return c, nil
 }
 
+// DataDir is the data folder that the settings name, for commands that look into it and need nothing else of them: whoever
+// reads the audit need not have the App's key.
+func DataDir(file string, environ []string) (string, error) {
+	values, problems := merge(file, environ)
+	if len(problems) > 0 {
+		return "", &Error{Problems: problems}
+	}
+	if dir := values[dataDir]; dir != "" {
+		return dir, nil
+	}
+	return defaultDataDir, nil
+}
+
+// merge puts the environment over the file. Problems are those of keys; values are not looked at.
+func merge(file string, environ []string) (map[string]string, []string) {
+	values, problems := fileValues(file)
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		switch {
+		case known(name):
+			values[name] = value
+		case strings.HasPrefix(name, "SLIPWAY_"):
+			problems = append(problems, fmt.Sprintf("%s is not a setting%s", name, suggestion(name)))
+		}
+	}
+	return values, problems
+}
+
 // missing names what cannot be defaulted.
 func (c *Config) missing() []string {
 	var problems []string
@@ -96,8 +119,17 @@ func (c *Config) missing() []string {
 	if c.WebhookSecret == "" {
 		problems = append(problems, "GITHUB_APP_WEBHOOK_SECRET is empty: without it anyone could send events; set it here and on the App's settings page")
 	}
+	switch {
+	case c.OAuthClientID != "" && c.OAuthClientSecret == "":
+		problems = append(problems, "GITHUB_OAUTH_CLIENT_SECRET is not set, but GITHUB_OAUTH_CLIENT_ID is: generate a client secret on the App's settings page, or set neither")
+	case c.OAuthClientID == "" && c.OAuthClientSecret != "":
+		problems = append(problems, "GITHUB_OAUTH_CLIENT_ID is not set, but GITHUB_OAUTH_CLIENT_SECRET is: the client ID is on the App's settings page; or set neither")
+	}
 	return problems
 }
+
+// SignIn reports whether people can sign in to the pages.
+func (c *Config) SignIn() bool { return c.OAuthClientID != "" }
 
 // DefaultConcurrency is the number of cores, never under 2: independent stages run side by side.
 func DefaultConcurrency() int { return max(2, runtime.NumCPU()) }

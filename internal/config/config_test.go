@@ -40,6 +40,17 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+func TestSignIn(t *testing.T) {
+	c, err := Load("", minimal(t))
+	if err != nil || c.SignIn() {
+		t.Errorf("without the settings: %v, %v", c.SignIn(), err)
+	}
+	c, err = Load("", minimal(t, "GITHUB_OAUTH_CLIENT_ID=Iv23x", "GITHUB_OAUTH_CLIENT_SECRET=hush"))
+	if err != nil || !c.SignIn() || c.OAuthClientID != "Iv23x" || c.OAuthClientSecret != "hush" {
+		t.Errorf("with the settings: %+v, %v", c, err)
+	}
+}
+
 func TestEnvironmentWinsOverFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "slipway.yml")
 	if err := os.WriteFile(file, []byte("SLIPWAY_ADDR: 127.0.0.1:1\nSLIPWAY_LOG_LEVEL: debug\n"), 0o600); err != nil {
@@ -83,6 +94,9 @@ func TestProblems(t *testing.T) {
 			"is not host:port", "2 to 1000", "number of points", "not an http", "none of host, isolated", "neither true", "none of trace",
 			"none of json, console",
 		}},
+		{"half a sign-in", "", minimal(t, "GITHUB_OAUTH_CLIENT_ID=Iv23x"), []string{"GITHUB_OAUTH_CLIENT_SECRET is not set"}},
+		{"the other half", "", minimal(t, "GITHUB_OAUTH_CLIENT_SECRET=hush"), []string{"GITHUB_OAUTH_CLIENT_ID is not set"}},
+		{"the App ID twice", "", minimal(t, "GITHUB_OAUTH_CLIENT_ID=7", "GITHUB_OAUTH_CLIENT_SECRET=hush"), []string{`"7" is the App ID`}},
 		{"bad key", "", append(minimal(t), "GITHUB_APP_PRIVATE_KEY=topsecret"), []string{"is not PEM text"}},
 	}
 	for _, tc := range cases {
@@ -100,5 +114,31 @@ func TestProblems(t *testing.T) {
 				t.Error("the error holds the key")
 			}
 		})
+	}
+}
+
+// TestDataDir: a command that only reads the data folder needs nothing else, and refuses what serve refuses of the keys.
+func TestDataDir(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "slipway.yml")
+	if err := os.WriteFile(file, []byte("SLIPWAY_DATA_DIR: /srv/slipway\nSLIPWAY_LOG_LEVEL: loud\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		file    string
+		environ []string
+		want    string
+		problem string
+	}{
+		{"", nil, "./data", ""},
+		{file, nil, "/srv/slipway", ""},
+		{file, []string{"SLIPWAY_DATA_DIR=/other"}, "/other", ""},
+		{"", []string{"SLIPWAY_DATA_DIR="}, "./data", ""},
+		{file, []string{"SLIPWAY_DATADIR=x"}, "", "did you mean SLIPWAY_DATA_DIR?"},
+		{file + "x", nil, "", "no such file"},
+	} {
+		got, err := DataDir(test.file, test.environ)
+		if got != test.want || (err == nil) != (test.problem == "") || err != nil && !strings.Contains(err.Error(), test.problem) {
+			t.Errorf("%q %q: %q, %v", test.file, test.environ, got, err)
+		}
 	}
 }

@@ -15,6 +15,12 @@ import (
 	"github.com/rs/zerolog"
 )
 
+// The one setting that is asked for alone (DataDir).
+const (
+	dataDir        = "SLIPWAY_DATA_DIR"
+	defaultDataDir = "./data"
+)
+
 // settings is every key of the server, in the order of docs/settings.md.
 func settings() []setting {
 	return []setting{
@@ -25,9 +31,11 @@ func settings() []setting {
 		{"GITHUB_APP_PRIVATE_KEY", "", setPrivateKey},
 		{"GITHUB_APP_PRIVATE_KEY_FILE", "", setPrivateKeyFile},
 		{"GITHUB_APP_WEBHOOK_SECRET", "", func(c *Config, v string) error { c.WebhookSecret = v; return nil }},
+		{"GITHUB_OAUTH_CLIENT_ID", "", setClientID},
+		{"GITHUB_OAUTH_CLIENT_SECRET", "", func(c *Config, v string) error { c.OAuthClientSecret = v; return nil }},
 		{"SLIPWAY_ADDR", ":8080", setAddr},
 		{"SLIPWAY_PUBLIC_URL", "http://localhost:8080", urlTo(func(c *Config) *string { return &c.PublicURL })},
-		{"SLIPWAY_DATA_DIR", "./data", func(c *Config, v string) error { c.DataDir = v; return nil }},
+		{dataDir, defaultDataDir, func(c *Config, v string) error { c.DataDir = v; return nil }},
 		{"SLIPWAY_DATABASE_URL", "sqlite", only("sqlite")},
 		{"SLIPWAY_EXECUTOR", "local", only("local")},
 		{"SLIPWAY_ARTIFACTS", "data", only("data")},
@@ -88,6 +96,14 @@ func setAppID(c *Config, v string) error {
 		return fmt.Errorf("%q is not an App ID: it is the number on the App's settings page", v)
 	}
 	c.AppID = id
+	return nil
+}
+
+func setClientID(c *Config, v string) error {
+	if _, err := strconv.ParseInt(v, 10, 64); err == nil {
+		return fmt.Errorf("%q is the App ID: the client ID stands below it on the App's settings page and begins with Iv", v)
+	}
+	c.OAuthClientID = v
 	return nil
 }
 

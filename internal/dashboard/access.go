@@ -22,15 +22,18 @@ type LoopbackOnly struct {
 
 // Enter is Visible for a local request, SignInFirst otherwise.
 func (a LoopbackOnly) Enter(r *http.Request) Decision {
-	if forwarded(r.Header) || !loopbackPeer(r.RemoteAddr) || !loopbackHost(r.Host) || a.stage(r) {
+	if forwarded(r.Header) || !loopbackPeer(r.RemoteAddr) || !IsLoopbackHost(r.Host) || sandboxed(a.Sandboxed, r) {
 		return SignInFirst
 	}
 	return Visible
 }
 
-// stage reports whether the request may come from a stage.
-func (a LoopbackOnly) stage(r *http.Request) bool {
-	if a.Sandboxed == nil {
+// Visitor is nobody: that somebody sits at this machine does not say who it is.
+func (LoopbackOnly) Visitor(*http.Request) (Person, bool) { return Person{}, false }
+
+// sandboxed reports whether a request may come from a stage; ask is nil where nobody can tell.
+func sandboxed(ask func(client, server netip.AddrPort) (bool, error), r *http.Request) bool {
+	if ask == nil {
 		return false
 	}
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
@@ -45,8 +48,8 @@ func (a LoopbackOnly) stage(r *http.Request) bool {
 	if err != nil {
 		return true
 	}
-	sandboxed, err := a.Sandboxed(unmapped(client), unmapped(server))
-	return err != nil || sandboxed
+	stage, err := ask(unmapped(client), unmapped(server))
+	return err != nil || stage
 }
 
 func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
@@ -68,7 +71,8 @@ func loopbackPeer(address string) bool {
 	return err == nil && peer.Addr().Unmap().IsLoopback()
 }
 
-func loopbackHost(host string) bool {
+// IsLoopbackHost reports whether a host, with or without a port, can only be this machine.
+func IsLoopbackHost(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}

@@ -47,6 +47,7 @@ type private struct{ see Decision }
 
 func (private) Enter(*http.Request) Decision                      { return Visible }
 func (p private) See(*http.Request, pipeline.Repository) Decision { return p.see }
+func (private) Visitor(*http.Request) (Person, bool)              { return Person{}, false }
 
 func TestWhatMayNotBeSeenIsNotShown(t *testing.T) {
 	t.Parallel()

@@ -27,7 +27,7 @@ type pages struct {
 
 func loadPages() (pages, error) {
 	p := pages{sets: map[string]*template.Template{}}
-	for _, name := range []string{"list", "run", "message"} {
+	for _, name := range []string{"list", "run", "environments", "message"} {
 		set := template.New(name).Funcs(template.FuncMap{
 			"icon":   icon,
 			"mark":   func(f display.Face) template.HTML { return icon(f.Tone) },
@@ -56,7 +56,7 @@ func (p pages) render(set, name string, data any) ([]byte, error) {
 
 // show renders a page whole before the first byte leaves, so that an error is an error page and not half a page.
 func (s *server) show(w http.ResponseWriter, r *http.Request, set string, status int, data any) {
-	body, err := s.pages.render(set, "frame", data)
+	body, err := s.pages.render(set, "frame", framed{View: data, Who: s.who(r)})
 	if err != nil {
 		s.log.Error().Err(err).Str("path", r.URL.Path).Msg("page not rendered")
 		http.Error(w, "This page could not be drawn. The server's log says why.", http.StatusInternalServerError)
@@ -69,11 +69,38 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, set string, status
 	}
 }
 
+// framed is a page in its frame, which also shows who looks at it.
+type framed struct {
+	View any
+	Who  who
+}
+
+// who is the corner of every page where people sign in and out; empty where they cannot.
+type who struct {
+	Login   string
+	SignIn  string
+	SignOut form
+}
+
+func (s *server) who(r *http.Request) who {
+	if s.signedIn == nil {
+		return who{}
+	}
+	if person, known := s.access.Visitor(r); known {
+		return who{Login: person.Login, SignOut: s.form(r, "/-/logout")}
+	}
+	return who{SignIn: s.signInURL(r)}
+}
+
 // messageView is a page that says one thing.
 type messageView struct {
 	page
 	Heading, Text string
+	// Action is what a visitor can do about it; nil: nothing.
+	Action *link
 }
+
+type link struct{ URL, Text string }
 
 func (s *server) message(w http.ResponseWriter, r *http.Request, status int, heading, text string) {
 	s.show(w, r, "message", status, messageView{page: s.page(heading), Heading: heading, Text: text})
@@ -81,6 +108,17 @@ func (s *server) message(w http.ResponseWriter, r *http.Request, status int, hea
 
 func (s *server) missing(w http.ResponseWriter, r *http.Request, heading, text string) {
 	s.message(w, r, http.StatusNotFound, heading, text)
+}
+
+// absent is for an address where nothing is. A stranger cannot tell it from that of a private repository.
+func (s *server) absent(w http.ResponseWriter, r *http.Request) {
+	if s.signedIn != nil {
+		if _, known := s.access.Visitor(r); !known {
+			s.askToSignIn(w, r)
+			return
+		}
+	}
+	s.missing(w, r, nothingHere, nothingHereText)
 }
 
 // trouble answers our own error: the log has the details, the visitor a sentence.
@@ -108,6 +146,10 @@ func (s *server) obey(w http.ResponseWriter, r *http.Request, decision Decision)
 	case Visible:
 		return true
 	case SignInFirst:
+		if s.signedIn != nil {
+			s.askToSignIn(w, r)
+			return false
+		}
 		s.message(w, r, http.StatusForbidden, "Only from this machine",
 			"Sign-in is not set up, so these pages answer requests from the machine Slipway runs on and no others. "+
 				"Open them there at http://localhost, or through an SSH tunnel (ssh -L 8080:localhost:8080 HOST).")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,8 +25,9 @@ import (
 
 var pictures = flag.String("pictures", "", "folder to keep pictures of the pages in") // a switch of the tests
 
-// browser starts Chromium; without one the test is skipped on a developer's machine and fails in CI.
-func browser(t *testing.T) context.Context {
+// browser starts Chromium; without one the test is skipped on a developer's machine and fails in CI. What it writes to its
+// console fails the test, but for what is expected.
+func browser(t *testing.T, expected ...string) context.Context {
 	t.Helper()
 	program := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -49,14 +51,14 @@ func browser(t *testing.T) context.Context {
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(cancel)
 	do(t, ctx, chromedp.Navigate("about:blank")) // the browser lives as long as the context of its first call
-	complain(t, ctx)
+	complain(t, ctx, expected)
 	ctx, over := context.WithTimeout(ctx, 2*time.Minute)
 	t.Cleanup(over)
 	return ctx
 }
 
 // complain fails the test for whatever the browser writes to its console: errors of the script, violations of the CSP.
-func complain(t *testing.T, ctx context.Context) { //nolint:revive // the test comes first, as everywhere in tests
+func complain(t *testing.T, ctx context.Context, expected []string) { //nolint:revive // the test comes first, as everywhere in tests
 	t.Helper()
 	var mu sync.Mutex
 	var said []string
@@ -79,6 +81,9 @@ func complain(t *testing.T, ctx context.Context) { //nolint:revive // the test c
 		mu.Lock()
 		defer mu.Unlock()
 		for _, text := range said {
+			if slices.ContainsFunc(expected, func(part string) bool { return strings.Contains(text, part) }) {
+				continue
+			}
 			t.Errorf("the browser complains: %s", text)
 		}
 	})
@@ -122,6 +127,12 @@ func picture(t *testing.T, ctx context.Context, name, url string, width int64, d
 		t.Fatal(err)
 	}
 	do(t, ctx, chromedp.EmulateViewport(width, 900), chromedp.Navigate(url), chromedp.WaitVisible(chromedp.CSS("main")))
+	keep(t, ctx, name)
+}
+
+// keep is the picture of the page that is open.
+func keep(t *testing.T, ctx context.Context, name string) { //nolint:revive // as above
+	t.Helper()
 	overflow := ask(t, ctx, chromedp.Evaluate[int](`document.documentElement.scrollWidth - document.documentElement.clientWidth`))
 	image := ask(t, ctx, chromedp.FullScreenshot(100))
 	if overflow > 0 {

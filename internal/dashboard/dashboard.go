@@ -19,8 +19,12 @@ type Deps struct {
 	Runs      Runs
 	Logs      Logs
 	Artifacts Artifacts
-	Access    Access
-	Stream    *Stream
+	// Access is LoopbackOnly or a *SignedIn; with the latter there are pages to sign in and out.
+	Access Access
+	Stream *Stream
+	// Places and Desk are for the pages of environments.
+	Places Places
+	Desk   Desk
 	// Clock defaults to the system's.
 	Clock pipeline.Clock
 	// BasePath is the path of SLIPWAY_PUBLIC_URL ("" or "/slipway"): every address on the pages begins with it. Requests
@@ -36,13 +40,17 @@ type server struct {
 	logs      Logs
 	artifacts Artifacts
 	access    Access
-	stream    *Stream
-	clock     pipeline.Clock
-	links     links
-	log       zerolog.Logger
-	markdown  *markdown.Renderer
-	assets    assets
-	pages     pages
+	// signedIn is the access where people can sign in; nil elsewhere.
+	signedIn *SignedIn
+	stream   *Stream
+	places   Places
+	desk     Desk
+	clock    pipeline.Clock
+	links    links
+	log      zerolog.Logger
+	markdown *markdown.Renderer
+	assets   assets
+	pages    pages
 	// pace is the least time between two messages of one event stream; calm is how long it waits for a wake-up before
 	// it looks by itself: another replica may have done the work.
 	pace, calm time.Duration
@@ -63,13 +71,14 @@ func newServer(deps Deps) (*server, error) {
 		base = ""
 	}
 	s := &server{
-		runs: deps.Runs, logs: deps.Logs, artifacts: deps.Artifacts, access: deps.Access, stream: deps.Stream,
+		runs: deps.Runs, logs: deps.Logs, artifacts: deps.Artifacts, access: deps.Access, stream: deps.Stream, places: deps.Places, desk: deps.Desk,
 		clock: deps.Clock, links: links{base}, log: deps.Log, markdown: markdown.New(),
 		pace: 200 * time.Millisecond, calm: 4 * time.Second,
 	}
 	if s.clock == nil {
 		s.clock = pipeline.SystemClock{}
 	}
+	s.signedIn, _ = deps.Access.(*SignedIn)
 	var err error
 	if s.assets, err = loadAssets(); err != nil {
 		return nil, err
@@ -82,7 +91,14 @@ func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.home)
 	mux.HandleFunc("GET /-/{file}", s.asset) // "-" can be nobody's account
+	if s.signedIn != nil {
+		mux.HandleFunc("GET /-/login", s.signIn)
+		mux.HandleFunc("GET /-/callback", s.callback)
+		mux.HandleFunc("POST /-/logout", s.guardPost(s.signOut))
+	}
 	mux.HandleFunc("GET /{owner}/{repo}", s.repository)
+	mux.HandleFunc("GET /{owner}/{repo}/environments", s.environments)
+	mux.HandleFunc("POST /{owner}/{repo}/press/{stageRunID}/{button}", s.guardPost(s.press))
 	mux.HandleFunc("GET /{owner}/{repo}/runs/{number}", s.run)
 	mux.HandleFunc("GET /{owner}/{repo}/runs/{number}/events", s.events)
 	mux.HandleFunc("GET /{owner}/{repo}/runs/{number}/logs/{stageRunID}", s.rawLog)
@@ -90,7 +106,27 @@ func (s *server) handler() http.Handler {
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
 		s.missing(w, r, nothingHere, nothingHereText)
 	})
-	return s.withoutBase(mux)
+	return s.withoutBase(s.recognised(mux))
+}
+
+// recognised finds out who a request comes from before anything answers it. A stage is shown nothing, whatever cookie it
+// has got hold of. Assets are everybody's, and kept by browsers: no cookie belongs on them.
+func (s *server) recognised(next http.Handler) http.Handler {
+	if s.signedIn == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if file, found := strings.CutPrefix(r.URL.Path, "/-/"); found && s.assets.content[file] != nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		r = s.signedIn.recognise(w, r)
+		if s.signedIn.visit(r).stage {
+			s.message(w, r, http.StatusForbidden, "Only for people", "This request comes from a stage, and these pages are for people.")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // withoutBase takes the base path off where a proxy left it on, and sets the headers all answers share.
@@ -159,13 +195,13 @@ func selectionOf(r *http.Request) selection {
 func (s *server) load(w http.ResponseWriter, r *http.Request) (pipeline.Run, bool) {
 	number, err := strconv.ParseInt(r.PathValue("number"), 10, 64)
 	if err != nil || number <= 0 {
-		s.missing(w, r, nothingHere, nothingHereText)
+		s.absent(w, r)
 		return pipeline.Run{}, false
 	}
 	run, err := s.runs.RunByNumber(r.Context(), r.PathValue("owner"), r.PathValue("repo"), number)
 	switch {
 	case errors.Is(err, pipeline.ErrNotFound):
-		s.missing(w, r, nothingHere, nothingHereText)
+		s.absent(w, r)
 		return pipeline.Run{}, false
 	case err != nil:
 		s.trouble(w, r, fmt.Errorf("load run %s/%s#%d: %w", r.PathValue("owner"), r.PathValue("repo"), number, err))

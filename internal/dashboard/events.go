@@ -143,7 +143,7 @@ func (f *follower) update(ctx context.Context) (ended bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("load run: %w", err)
 	}
-	if f.access.See(f.r, run.Trigger.Repository) != Visible {
+	if f.access.See(anew(f.r), run.Trigger.Repository) != Visible {
 		return true, nil
 	}
 	stage, ok := stageOf(run, strconv.FormatInt(f.stage, 10))

@@ -8,7 +8,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/slipwayhq/slipway/internal/display"
 	"github.com/slipwayhq/slipway/internal/pipeline"
@@ -104,6 +107,8 @@ func (s *server) find(ctx context.Context, q listQuery, visible func(pipeline.Re
 type listView struct {
 	page
 	Heading string
+	// Environments is the address of the repository's, on the page of one.
+	Environments string
 	// Repository is set on the page of one.
 	Repository   string
 	Repositories []choice
@@ -115,8 +120,10 @@ type listView struct {
 	Newest       string
 	Older        string
 	Clear        string
-	// NoRepository: the App is installed nowhere.
+	// NoRepository: the App is installed nowhere, as far as the visitor may know.
 	NoRepository bool
+	// Known is a visitor who has signed in, Stranger one who could.
+	Known, Stranger bool
 }
 
 type choice struct {
@@ -150,41 +157,73 @@ func (s *server) home(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) repository(w http.ResponseWriter, r *http.Request) {
+	repository, ok := s.known(w, r)
+	if !ok {
+		return
+	}
+	q := listQueryOf(r.URL.Query())
+	q.Repository = repository.FullName()
+	s.list(w, r, repository, q)
+}
+
+// list shows runs; repository is the only one, or none in particular.
+func (s *server) list(w http.ResponseWriter, r *http.Request, repository pipeline.Repository, q listQuery) {
 	repositories, err := s.runs.Repositories(r.Context())
 	if err != nil {
 		s.trouble(w, r, fmt.Errorf("list repositories: %w", err))
 		return
 	}
-	i := slices.IndexFunc(repositories, func(known pipeline.Repository) bool {
-		return strings.EqualFold(known.Owner, r.PathValue("owner")) && strings.EqualFold(known.Name, r.PathValue("repo"))
-	})
-	if i < 0 {
-		s.missing(w, r, nothingHere, nothingHereText)
-		return
-	}
-	if !s.see(w, r, repositories[i]) {
-		return
-	}
-	q := listQueryOf(r.URL.Query())
-	q.Repository = repositories[i].FullName()
-	s.list(w, r, repositories[i], q)
-}
-
-// list shows runs; repository is the only one, or none in particular.
-func (s *server) list(w http.ResponseWriter, r *http.Request, repository pipeline.Repository, q listQuery) {
-	visible := func(candidate pipeline.Repository) bool { return s.access.See(r, candidate) == Visible }
+	visible := s.seer(r, repositories)
 	f, err := s.find(r.Context(), q, visible)
 	if err != nil {
 		s.trouble(w, r, err)
 		return
 	}
-	repositories, err := s.runs.Repositories(r.Context())
-	if err != nil {
-		s.trouble(w, r, fmt.Errorf("list repositories: %w", err))
-		return
-	}
 	repositories = slices.DeleteFunc(slices.Clone(repositories), func(candidate pipeline.Repository) bool { return !visible(candidate) })
-	s.show(w, r, "list", http.StatusOK, s.listView(repository, repositories, q, f, s.clock.Now()))
+	v := s.listView(repository, repositories, q, f, s.clock.Now())
+	_, known := s.access.Visitor(r)
+	v.Known, v.Stranger = known, s.signedIn != nil && !known
+	s.show(w, r, "list", http.StatusOK, v)
+}
+
+// Bounds of looking through repositories for a list.
+const (
+	seerAtATime = 8
+	seerTime    = 15 * time.Second
+)
+
+// seer decides once about each repository. For those at hand it does so now, several at a time, since each may take a
+// question to GitHub; what is not answered in time is not listed.
+func (s *server) seer(r *http.Request, repositories []pipeline.Repository) func(pipeline.Repository) bool {
+	ctx, cancel := context.WithTimeout(r.Context(), seerTime)
+	defer cancel()
+	var mu sync.Mutex
+	decided := make(map[int64]bool, len(repositories))
+	decide := func(r *http.Request, repository pipeline.Repository) bool {
+		yes := s.access.See(r, repository) == Visible
+		mu.Lock()
+		defer mu.Unlock()
+		decided[repository.ID] = yes
+		return yes
+	}
+	var asking errgroup.Group
+	asking.SetLimit(seerAtATime)
+	for _, repository := range repositories {
+		asking.Go(func() error {
+			decide(r.WithContext(ctx), repository)
+			return nil
+		})
+	}
+	_ = asking.Wait() // a refusal is an answer
+	return func(repository pipeline.Repository) bool {
+		mu.Lock()
+		yes, known := decided[repository.ID]
+		mu.Unlock()
+		if known {
+			return yes
+		}
+		return decide(r, repository)
+	}
 }
 
 func (s *server) listView(only pipeline.Repository, repositories []pipeline.Repository, q listQuery, f found, now time.Time) listView {
@@ -195,6 +234,7 @@ func (s *server) listView(only pipeline.Repository, repositories []pipeline.Repo
 	link := q
 	if only.Name != "" {
 		v.Repository, v.Heading, v.Title, v.Action = only.FullName(), only.FullName(), only.FullName(), s.links.repository(only)
+		v.Environments = s.links.repository(only) + "/environments"
 		v.Crumbs = append(v.Crumbs, crumb{Text: only.FullName()})
 		link.Repository = ""
 	}

@@ -27,11 +27,30 @@ func Why(t pipeline.Trigger) string {
 	case pipeline.EventMergeGroup:
 		return "merge queue of " + Line(t.Base)
 	case pipeline.EventDeploy:
-		return "deploy by comment"
+		return deployWhy(t.Deploy)
 	case pipeline.EventSchedule:
 		return "schedule on " + Line(t.Branch)
 	default:
 		return Line(string(t.Event))
+	}
+}
+
+func deployWhy(d *pipeline.Deploy) string {
+	if d == nil {
+		return "deploy"
+	}
+	environment := Line(d.Environment)
+	switch {
+	case d.Action == pipeline.ActionRollback && d.Release > 0:
+		return fmt.Sprintf("rollback of %s to release %d", environment, d.Release)
+	case d.Action == pipeline.ActionRollback:
+		return "rollback of " + environment
+	case d.Action == pipeline.ActionDestroy:
+		return "destroy " + environment
+	case d.Action == pipeline.ActionPlan:
+		return "plan for " + environment
+	default:
+		return "deploy to " + environment
 	}
 }
 
@@ -59,6 +78,14 @@ func RunTook(run pipeline.Run, now time.Time) time.Duration {
 	}
 }
 
+// Worked is how long a stage has worked, up to now while it does. Between its two steps it does not: 0.
+func Worked(stage pipeline.StageRun, now time.Time) time.Duration {
+	if stage.Status != pipeline.StatusRunning && !stage.Status.Final() {
+		return 0
+	}
+	return stage.Duration(now)
+}
+
 // Says is the one line a stage has to say: what it found, why it does not run, what it does now or waits for.
 func Says(run pipeline.Run, stage pipeline.StageRun) string {
 	switch {
@@ -67,18 +94,70 @@ func Says(run pipeline.Run, stage pipeline.StageRun) string {
 	case stage.Status == pipeline.StatusRunning:
 		return Line(stage.Progress)
 	case stage.Status == pipeline.StatusQueued:
-		return waitsFor(run, stage)
+		return queuedFor(run, stage)
 	case stage.Status == pipeline.StatusReady:
 		return "waits for a free worker"
 	}
 	said := Line(stage.Result.Verdict.Title)
-	if said == "" {
+	if said == "" || stage.Reason != "" && stage.Result.Verdict.Status != stage.Status { // the verdict is its preparation's
 		said = Line(stage.Reason)
 	}
 	if stage.Reused != nil {
 		return strings.TrimPrefix(fmt.Sprintf("%s (reused from run #%d)", said, stage.Reused.RunNumber), " ")
 	}
+	if stage.Release > 0 && stage.Status.Passed() {
+		return strings.TrimPrefix(fmt.Sprintf("%s (release %d of %s)", said, stage.Release, Line(stage.Spec.Environment)), " ")
+	}
 	return said
+}
+
+// Before is the entry into an environment that a stage waits with, and shows the reason of; nil: it waits for something
+// else, or not at all.
+func Before(run pipeline.Run, stage pipeline.StageRun) *pipeline.Entry {
+	held := stage.Status == pipeline.StatusWaiting || stage.Status == pipeline.StatusQueued && stage.Reason != ""
+	if !held || stage.Superseded || stage.Admitted || !stage.Spec.Enters {
+		return nil
+	}
+	if e := run.Entry(stage.Spec.Environment); e != nil && e.State == pipeline.EntryWaiting && e.Hold != nil {
+		return e
+	}
+	return nil
+}
+
+// queuedFor says what keeps a queued stage: what its environment waits for, or other stages.
+func queuedFor(run pipeline.Run, stage pipeline.StageRun) string {
+	if stage.Reason != "" {
+		return Line(stage.Reason)
+	}
+	waits := waitsFor(run, stage)
+	if waits == "" {
+		waits = waitsToEnter(run, stage)
+	}
+	if stage.Phase != pipeline.PhaseApply {
+		return waits
+	}
+	if waits == "" {
+		return "prepared"
+	}
+	return "prepared, " + waits
+}
+
+// waitsToEnter is of a stage that has all it needs but the word of the gate.
+func waitsToEnter(run pipeline.Run, stage pipeline.StageRun) string {
+	if !stage.Spec.Enters || stage.Admitted {
+		return ""
+	}
+	e := run.Entry(stage.Spec.Environment)
+	switch {
+	case e == nil:
+		return ""
+	case e.State == pipeline.EntryPreparing:
+		return "waits until all that is to enter " + Line(e.Environment) + " is prepared"
+	case e.State == pipeline.EntryDeciding:
+		return "it is decided whether it may enter " + Line(e.Environment)
+	default:
+		return ""
+	}
 }
 
 // waitsFor names the stages that have not passed yet, two at most.

@@ -120,7 +120,11 @@ func TestWhy(t *testing.T) {
 		"pull request into main":                    {Event: pipeline.EventPullRequest, Branch: "x", Base: "main"},
 		"pull request #7 from a fork into main":     {Event: pipeline.EventPullRequest, PullRequest: 7, Base: "main", Fork: true},
 		"merge queue of main":                       {Event: pipeline.EventMergeGroup, Base: "main"},
-		"deploy by comment":                         {Event: pipeline.EventDeploy},
+		"deploy":                                    {Event: pipeline.EventDeploy},
+		"deploy to production":                      {Event: pipeline.EventDeploy, Deploy: &pipeline.Deploy{Environment: "production", Action: pipeline.ActionDeploy}},
+		"plan for production":                       {Event: pipeline.EventDeploy, Deploy: &pipeline.Deploy{Environment: "production", Action: pipeline.ActionPlan}},
+		"rollback of production to release 3":       {Event: pipeline.EventDeploy, Deploy: &pipeline.Deploy{Environment: "production", Action: pipeline.ActionRollback, Release: 3}},
+		"destroy staging":                           {Event: pipeline.EventDeploy, Deploy: &pipeline.Deploy{Environment: "staging", Action: pipeline.ActionDestroy}},
 		"schedule on main":                          {Event: pipeline.EventSchedule, Branch: "main"},
 		"something new":                             {Event: "something\x1b[2J new"},
 		"push to release with a very strange  name": {Event: pipeline.EventPush, Branch: "release with a very strange\r\nname"},
@@ -138,7 +142,23 @@ func TestSays(t *testing.T) {
 	stopping.Cancel = "superseded by run #15"
 	ready := *displaytest.Stage(&running, "smoke-tests (production)")
 	ready.Status = pipeline.StatusReady
+	waiting, locked := displaytest.Waiting(), displaytest.Locked()
+	released := *displaytest.Stage(&waiting, "kubernetes-deploy (production)")
+	released.Status, released.Release, released.Admitted = pipeline.StatusSuccess, 5, true
+	rejected := *displaytest.Stage(&waiting, "terraform-provision (production)")
+	rejected.Status, rejected.Reason = pipeline.StatusCancelled, "superseded by run #15"
+	deciding, preparing := displaytest.Waiting(), displaytest.Waiting()
+	deciding.Entries[0].State, preparing.Entries[0].State = pipeline.EntryDeciding, pipeline.EntryPreparing
+	first := *displaytest.Stage(&waiting, "terraform-provision (production)")
+	first.Status, first.Reason = pipeline.StatusQueued, ""
 	for want, got := range map[string]string{
+		"Waiting for 1 approval of @acme/platform":                                                 display.Says(waiting, *displaytest.Stage(&waiting, "terraform-provision (production)")),
+		"production is locked by grace-hopper since 2026-03-14 08:00 UTC: the shop is being moved": display.Says(locked, *displaytest.Stage(&locked, "terraform-provision (production)")),
+		"prepared, waits for terraform-provision (production)":                                     display.Says(waiting, *displaytest.Stage(&waiting, "kubernetes-deploy (production)")),
+		"prepared, it is decided whether it may enter production":                                  display.Says(deciding, first),
+		"prepared, waits until all that is to enter production is prepared":                        display.Says(preparing, first),
+		"1 of 12 objects changes (release 5 of production)":                                        display.Says(waiting, released),
+		"superseded by run #15":                                 display.Says(waiting, rejected),
 		"bandit: 41 of 63 files":                                display.Says(running, *displaytest.Stage(&running, "security-and-linting")),
 		"waits for security-and-linting and docker-build-push":  display.Says(running, *displaytest.Stage(&running, "terraform-provision (production)")),
 		"waits for terraform-provision (production) and 2 more": display.Says(running, *displaytest.Stage(&running, "kubernetes-deploy (production)")),

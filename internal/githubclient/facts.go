@@ -128,18 +128,24 @@ func (p *Pool) InstallationRepositories(ctx context.Context, installation int64)
 
 // Permission is what a user may do in the repository: admin, write, read or none. It is asked each time, never remembered.
 func (p *Pool) Permission(ctx context.Context, repository pipeline.Repository, user string) (string, error) {
+	level, err := p.permissionLevel(ctx, repository, user)
+	return level.GetPermission(), err
+}
+
+// permissionLevel is what GitHub says about a user and a repository; nobody it knows has none.
+func (p *Pool) permissionLevel(ctx context.Context, repository pipeline.Repository, user string) (*github.RepositoryPermissionLevel, error) {
 	client, err := p.Client(repository.InstallationID)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	level, _, err := client.Repositories.GetPermissionLevel(withCaching(ctx, cacheNever), repository.Owner, repository.Name, url.PathEscape(user))
 	if status(err) == http.StatusNotFound {
-		return "none", nil
+		return &github.RepositoryPermissionLevel{Permission: new("none")}, nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("ask what %s may do in %s: %w", user, repository.FullName(), explained(err))
+		return nil, fmt.Errorf("ask what %s may do in %s: %w", user, repository.FullName(), explained(err))
 	}
-	return level.GetPermission(), nil
+	return level, nil
 }
 
 // Commit reads one commit by its hash.

@@ -26,6 +26,7 @@ const (
 	byApp                   // an App's JWT
 	byInstalled             // an installation token
 	byToken                 // an installation's or a person's token
+	byClient                // an App's client ID and client secret
 )
 
 // route is one operation of the REST API.
@@ -90,7 +91,7 @@ func (c *call) decode(into any) error {
 func allRoutes() [][]route {
 	return [][]route{
 		appRoutes, installationRoutes, deliveryRoutes, repositoryRoutes, gitRoutes, contentRoutes, commitRoutes,
-		checkRunRoutes, checkSuiteRoutes, pullRoutes, commentRoutes, reactionRoutes, memberRoutes,
+		checkRunRoutes, checkSuiteRoutes, pullRoutes, commentRoutes, reactionRoutes, memberRoutes, userRoutes,
 		deploymentRoutes, statusRoutes, limitRoutes,
 	}
 }
@@ -159,6 +160,8 @@ func (c *call) permit(rt route) error {
 		return unauthorized("A JSON web token could not be decoded")
 	case rt.rule != byApp && c.who.app != nil && rt.rule != anyone:
 		return unauthorized("Bad credentials")
+	case rt.rule == byClient && c.who.client == nil:
+		return errBadCredentials
 	case rt.rule == byInstalled && (c.who.token == nil || c.who.token.inst == nil):
 		return forbidden("You must authenticate with an installation access token in order to list repositories for an installation.")
 	case rt.rule == byToken && c.who.token == nil && c.r.Method != http.MethodGet:
@@ -203,11 +206,28 @@ func (c *call) permitRepository(rt route) error {
 	return permitted(t.permissions, rt.needs)
 }
 
+// permitUser decides for a person; an App that acts for one may do what both may.
 func (c *call) permitUser(rt route) error {
+	if a := c.who.token.app; a != nil {
+		if err := c.permitActingApp(a, rt); err != nil {
+			return err
+		}
+	}
 	if c.r.Method == http.MethodGet || strings.Contains(rt.needs, "issues=") || c.g.mayPush(c.repo, c.who.token.user.login) {
 		return nil
 	}
 	return forbidden("Must have push access to repository")
+}
+
+func (c *call) permitActingApp(a *app, rt route) error {
+	switch {
+	case c.g.installed(a, c.repo):
+		return permitted(c.g.installationOn(a, c.repo.owner).permissions, rt.needs)
+	case c.r.Method == http.MethodGet: // public: the others are out of reach
+		return nil
+	default:
+		return notAccessible()
+	}
 }
 
 func notAccessible() *apiError { return forbidden("Resource not accessible by integration") }

@@ -1,6 +1,7 @@
 package githubtest
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -22,6 +23,7 @@ type app struct {
 	key           *rsa.PrivateKey
 	clientID      string
 	clientSecret  string
+	callbackURLs  []string
 	webhookSecret string
 	webhookURL    string
 	hookID        int64
@@ -38,6 +40,7 @@ type AppCredentials struct {
 	Slug          string
 	ClientID      string
 	ClientSecret  string
+	CallbackURLs  []string
 	WebhookSecret string
 	// PrivateKey is PEM, PKCS#1, as GitHub gives it out.
 	PrivateKey []byte
@@ -69,15 +72,19 @@ func (g *GitHub) registerApp(o AppOptions, key *rsa.PrivateKey) (*app, error) {
 	}
 	a := &app{
 		id: g.id(), name: o.Name, slug: slugOf(o.Name), owner: owner, key: key, hookID: g.id(),
-		clientID: "Iv23" + randomHex(8), clientSecret: randomHex(20),
-		webhookURL: o.WebhookURL, webhookSecret: o.WebhookSecret,
+		clientID: cmp.Or(o.ClientID, "Iv23"+randomHex(8)), clientSecret: cmp.Or(o.ClientSecret, randomHex(20)),
+		callbackURLs: slices.Clone(o.CallbackURLs),
+		webhookURL:   o.WebhookURL, webhookSecret: cmp.Or(o.WebhookSecret, randomHex(20)),
 		permissions: o.Permissions, events: o.Events, createdAt: g.now(),
 	}
 	if a.slug == "" || g.appBySlug(a.slug) != nil {
 		return nil, fmt.Errorf("name %q of a GitHub App is empty or already taken", o.Name)
 	}
-	if a.webhookSecret == "" {
-		a.webhookSecret = randomHex(20)
+	if g.appByClient(a.clientID) != nil {
+		return nil, fmt.Errorf("client ID %s of a GitHub App is already taken", a.clientID)
+	}
+	if err := checkCallbacks(a.callbackURLs); err != nil {
+		return nil, err
 	}
 	if a.permissions == nil {
 		a.permissions = DefaultPermissions()
@@ -114,10 +121,19 @@ func (g *GitHub) appBySlug(slug string) *app {
 	return nil
 }
 
+func (g *GitHub) appByClient(clientID string) *app {
+	for _, a := range g.apps {
+		if a.clientID == clientID {
+			return a
+		}
+	}
+	return nil
+}
+
 func (a *app) credentials() AppCredentials {
 	key := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(a.key)})
 	return AppCredentials{
-		ID: a.id, Slug: a.slug, ClientID: a.clientID, ClientSecret: a.clientSecret,
+		ID: a.id, Slug: a.slug, ClientID: a.clientID, ClientSecret: a.clientSecret, CallbackURLs: slices.Clone(a.callbackURLs),
 		WebhookSecret: a.webhookSecret, PrivateKey: key,
 	}
 }
@@ -138,6 +154,18 @@ func (g *GitHub) SetWebhook(url, secret string) {
 		g.firstApp.webhookSecret = secret
 	}
 	g.touch()
+}
+
+// SetCallbackURLs changes where the first App may have people sent back to.
+func (g *GitHub) SetCallbackURLs(urls ...string) error {
+	if err := checkCallbacks(urls); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.firstApp.callbackURLs = slices.Clone(urls)
+	g.touch()
+	return nil
 }
 
 // Ping sends the first App's webhook a ping, as GitHub does when an App is registered.

@@ -14,13 +14,17 @@ import (
 type identity struct {
 	app   *app   // by its JWT
 	token *token // an installation's or a person's
+	// client is an App by its client ID and secret: it may only manage its own tokens.
+	client *app
 }
 
-// kind names the identity for the log of requests: "app", "installation", "user" or "none".
+// kind names the identity for the log of requests: "app", "client", "installation", "user" or "none".
 func (i identity) kind() string {
 	switch {
 	case i.app != nil:
 		return "app"
+	case i.client != nil:
+		return "client"
 	case i.token == nil:
 		return "none"
 	case i.token.inst != nil:
@@ -58,7 +62,11 @@ func (g *GitHub) identify(r *http.Request) (identity, error) {
 		if err != nil {
 			return identity{}, errBadCredentials
 		}
-		_, credential, _ = strings.Cut(string(plain), ":")
+		var user string
+		user, credential, _ = strings.Cut(string(plain), ":")
+		if client := g.client(user, credential); client != nil {
+			return identity{client: client}, nil
+		}
 	default:
 		return identity{}, errBadCredentials
 	}
@@ -72,6 +80,16 @@ func (g *GitHub) identify(r *http.Request) (identity, error) {
 		return identity{}, forbidden("This installation has been suspended")
 	}
 	return identity{token: t}, nil
+}
+
+// client finds the App that a client ID and a client secret belong to.
+func (g *GitHub) client(id, secret string) *app {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if a := g.appByClient(id); a != nil && secret == a.clientSecret {
+		return a
+	}
+	return nil
 }
 
 // Rules of an App's JWT: at most ten minutes long, issued in the past, clocks a minute apart forgiven for exp.

@@ -76,6 +76,8 @@ func (g *GitHub) admitGit(name string, who identity, writes bool) (repo *reposit
 		return repo, http.StatusOK, ""
 	case t.user != nil && writes && !g.mayPush(repo, t.user.login):
 		return nil, http.StatusForbidden, fmt.Sprintf("Permission to %s.git denied to %s.", repo.fullName(), t.user.login)
+	case t.app != nil && writes && !g.mayActOn(t.app, repo, "contents=write"):
+		return nil, http.StatusForbidden, fmt.Sprintf("Permission to %s.git denied to %s.", repo.fullName(), t.app.bot.login)
 	case t.inst != nil && writes && (!t.has(repo) || !grants(t.permissions, "contents=write")):
 		return nil, http.StatusForbidden, fmt.Sprintf("Permission to %s.git denied to %s.", repo.fullName(), t.inst.app.bot.login)
 	case t.inst != nil && repo.private && !grants(t.permissions, "contents=read"):

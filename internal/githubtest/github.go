@@ -41,6 +41,9 @@ type GitHub struct {
 	installations map[int64]*installation
 	tokens        map[string]*token
 	manifestCodes map[string]manifestCode
+	oauthCodes    map[string]*oauthCode
+	refreshTokens map[string]refreshToken
+	authorized    map[authorization]bool
 	requests      []Request
 	undelivered   int
 }
@@ -77,6 +80,7 @@ func New(opts Options) (*GitHub, error) {
 		changed: make(chan struct{}), lastID: 1000,
 		accounts: map[string]*account{}, repos: map[string]*repository{}, apps: map[int64]*app{},
 		installations: map[int64]*installation{}, tokens: map[string]*token{}, manifestCodes: map[string]manifestCode{},
+		oauthCodes: map[string]*oauthCode{}, refreshTokens: map[string]refreshToken{}, authorized: map[authorization]bool{},
 	}
 	if err := g.prepare(); err != nil {
 		return nil, errors.Join(err, listener.Close())
@@ -215,3 +219,6 @@ func (g *GitHub) Changed() <-chan struct{} {
 }
 
 func (g *GitHub) now() time.Time { return g.clock.Now().UTC().Truncate(time.Second) }
+
+// Now is GitHub's clock, in whole seconds as its answers are.
+func (g *GitHub) Now() time.Time { return g.now() }

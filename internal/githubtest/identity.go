@@ -14,3 +14,13 @@ func (g *GitHub) IDs(fullName string) (repositoryID, installationID int64) {
 	}
 	return repo.id, installationID
 }
+
+// UserID is the number of a person's account; 0 for nobody.
+func (g *GitHub) UserID(login string) int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if user := g.account(login); user != nil {
+		return user.id
+	}
+	return 0
+}

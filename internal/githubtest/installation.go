@@ -62,6 +62,17 @@ func (g *GitHub) installationOn(a *app, owner *account) *installation {
 	return nil
 }
 
+// installed reports whether an App reaches a repository through an installation that is not suspended. g.mu is held.
+func (g *GitHub) installed(a *app, repo *repository) bool {
+	inst := g.installationOn(a, repo.owner)
+	return inst != nil && inst.covers(repo) && inst.suspendedAt.IsZero()
+}
+
+// mayActOn reports whether an App has a permission ("contents=write") in a repository. g.mu is held.
+func (g *GitHub) mayActOn(a *app, repo *repository, need string) bool {
+	return g.installed(a, repo) && grants(g.installationOn(a, repo.owner).permissions, need)
+}
+
 // covers reports whether the installation reaches a repository.
 func (i *installation) covers(repo *repository) bool {
 	return i.account == repo.owner && (i.all || slices.Contains(i.repos, repo))

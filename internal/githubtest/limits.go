@@ -68,6 +68,8 @@ func (i identity) limitKey() string {
 	switch {
 	case i.app != nil:
 		return "app/" + i.app.slug
+	case i.client != nil:
+		return "client/" + i.client.slug
 	case i.token == nil:
 		return "anonymous"
 	case i.token.inst != nil:

@@ -31,6 +31,7 @@ type manifest struct {
 		URL string `json:"url"`
 	} `json:"hook_attributes"`
 	RedirectURL        string            `json:"redirect_url"`
+	CallbackURLs       []string          `json:"callback_urls"`
 	DefaultEvents      []string          `json:"default_events"`
 	DefaultPermissions map[string]string `json:"default_permissions"`
 }
@@ -46,6 +47,9 @@ func parseManifest(text string) (manifest, error) {
 	target, err := url.Parse(m.RedirectURL)
 	if err != nil || (target.Scheme != "http" && target.Scheme != "https") {
 		return m, errors.New("the manifest needs a redirect_url with http or https")
+	}
+	if err := checkCallbacks(m.CallbackURLs); err != nil {
+		return m, err
 	}
 	for name, level := range m.DefaultPermissions {
 		if levels[level] == 0 {
@@ -119,6 +123,7 @@ func (g *GitHub) registerManifest(owner string, m manifest) (code string, err er
 	}
 	a, err := g.registerApp(AppOptions{
 		Name: m.Name, Owner: owner, Permissions: m.DefaultPermissions, Events: m.DefaultEvents, WebhookURL: m.HookAttributes.URL,
+		CallbackURLs: m.CallbackURLs,
 	}, key)
 	if err != nil {
 		return "", err

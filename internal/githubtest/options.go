@@ -48,6 +48,10 @@ type AppOptions struct {
 	Events        []string
 	WebhookURL    string
 	WebhookSecret string
+	// ClientID and ClientSecret are what the App signs people in with; empty: made.
+	ClientID, ClientSecret string
+	// CallbackURLs are where people may be sent back to, at most ten.
+	CallbackURLs []string
 }
 
 // DefaultPermissions are those a CI/CD App asks for.

@@ -163,6 +163,27 @@ func (g *GitHub) AddCollaborator(fullName, login, role string) error {
 	return nil
 }
 
+// SetPrivate hides a repository from the public, or shows it.
+func (g *GitHub) SetPrivate(fullName string, private bool) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	repo := g.repo(fullName)
+	if repo == nil {
+		return fmt.Errorf("there is no repository %s", fullName)
+	}
+	if repo.private == private {
+		return nil
+	}
+	repo.private = private
+	action := "publicized"
+	if private {
+		action = "privatized"
+	}
+	g.tell(repo, repo.owner, "repository", action, doc{})
+	g.touch()
+	return nil
+}
+
 // repo finds a repository by owner/name. g.mu is held.
 func (g *GitHub) repo(fullName string) *repository { return g.repos[strings.ToLower(fullName)] }
 

@@ -15,7 +15,7 @@ type Request struct {
 	Path   string
 	Query  string
 	Status int
-	// Auth is "app", "installation", "user" or "none".
+	// Auth is "app", "client", "installation", "user" or "none".
 	Auth string
 	// InstallationID is set where an installation token was used.
 	InstallationID int64

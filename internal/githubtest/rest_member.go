@@ -1,7 +1,6 @@
 package githubtest
 
 import (
-	"maps"
 	"slices"
 	"strings"
 )
@@ -122,11 +121,5 @@ func getUser(c *call) (reply, error) {
 	if user == nil {
 		return reply{}, errNotFound
 	}
-	d, _ := c.g.userDoc(user).(doc)
-	maps.Copy(d, map[string]any{
-		"name": user.name, "company": nil, "blog": "", "location": nil, "email": nil, "hireable": nil, "bio": nil,
-		"user_view_type": "public", "public_repos": 0, "public_gists": 0, "followers": 0, "following": 0,
-		"created_at": "2020-01-01T00:00:00Z", "updated_at": "2020-01-01T00:00:00Z",
-	})
-	return ok(d)
+	return ok(c.g.profileDoc(user))
 }

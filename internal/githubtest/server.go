@@ -10,6 +10,7 @@ func (g *GitHub) handler() http.Handler {
 	api := g.faults.wrap(g, g.apiHandler())
 	graphql := g.faults.wrap(g, http.HandlerFunc(g.serveGraphQL))
 	git := g.faults.wrap(g, http.HandlerFunc(g.serveGit))
+	exchange := g.faults.wrap(g, http.HandlerFunc(g.serveAccessToken))
 	pages := g.pageHandler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -17,6 +18,8 @@ func (g *GitHub) handler() http.Handler {
 			graphql.ServeHTTP(w, r)
 		case strings.HasPrefix(r.URL.Path, "/api/"):
 			api.ServeHTTP(w, r)
+		case r.URL.Path == accessTokenPath:
+			exchange.ServeHTTP(w, r)
 		case isGitPath(r.URL.Path):
 			git.ServeHTTP(w, r)
 		default:

@@ -12,6 +12,7 @@ type token struct {
 	value       string
 	inst        *installation // nil: a person's
 	user        *account
+	app         *app // the App that acts for the user; nil: the user made the token
 	all         bool
 	repos       []*repository // where not all
 	permissions map[string]string
@@ -85,7 +86,7 @@ func (t *token) reaches(g *GitHub, r *repository) bool {
 		return true
 	}
 	if t.user != nil {
-		return g.role(r, t.user.login) != "none"
+		return g.role(r, t.user.login) != "none" && (t.app == nil || g.installed(t.app, r))
 	}
 	return t.has(r)
 }

@@ -47,6 +47,8 @@ func (g *GitHub) pageHandler() http.Handler {
 		"GET /apps/{slug}/installations/new":          s.app,
 		"POST /settings/apps/new":                     s.register,
 		"POST /organizations/{org}/settings/apps/new": s.register,
+		"GET " + authorizePath:                        s.authorize,
+		"POST " + authorizePath:                       s.authorized,
 		"GET /avatars/{login}":                        s.avatar,
 		"GET /-/deliveries":                           s.deliveries,
 		"GET /-/events":                               s.events,

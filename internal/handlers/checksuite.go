@@ -64,6 +64,9 @@ func newestTriggers(runs []pipeline.Run) []pipeline.Trigger {
 	seen := make(map[string]bool, len(runs))
 	var triggers []pipeline.Trigger
 	for _, run := range runs {
+		if run.Trigger.Deploy != nil {
+			continue // what a person asked for is asked for again by a command, which says who may
+		}
 		if group := run.Trigger.Group(); !seen[group] {
 			seen[group] = true
 			triggers = append(triggers, run.Trigger)

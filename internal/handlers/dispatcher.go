@@ -19,7 +19,6 @@ type Service interface {
 	Cancel(ctx context.Context, runID int64, reason string) (pipeline.Run, error)
 	CancelGroup(ctx context.Context, t pipeline.Trigger, reason string) error
 	CancelWaiting(ctx context.Context, t pipeline.Trigger, reason string) error
-	Rerun(ctx context.Context, repositoryID, stageRunID int64, asker string) (pipeline.Run, error)
 }
 
 // Dispatcher hands a delivery to the handler of its event. A panic becomes an error, so that the delivery is tried

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/palantir/go-githubapp/githubapp"
 
+	"github.com/slipwayhq/slipway/internal/chatops"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
@@ -52,9 +53,28 @@ func (r *recorder) CancelWaiting(_ context.Context, t pipeline.Trigger, reason s
 	return nil
 }
 
-func (r *recorder) Rerun(_ context.Context, repository, stage int64, why string) (pipeline.Run, error) {
-	r.notef("rerun %d of %d: %s", stage, repository, why)
-	return pipeline.Run{}, nil
+func (r *recorder) Press(_ context.Context, p chatops.Press) (*chatops.Refusal, error) {
+	r.notef("%s at %d of %d by %s via %s, %s", p.Button, p.StageRunID, p.Repository.ID, p.By, p.Via, p.Cause)
+	return nil, nil
+}
+
+func (r *recorder) SavePush(_ context.Context, p pipeline.PushRecord) error {
+	r.notef("%s pushed %.4s to %s", p.By, p.SHA, p.Ref)
+	return nil
+}
+
+func (r *recorder) changed(repository pipeline.Repository, number int) {
+	r.notef("changed %d#%d", repository.ID, number)
+}
+
+func (r *recorder) RecheckPull(_ context.Context, repository int64, number int) error {
+	r.notef("recheck %d#%d", repository, number)
+	return nil
+}
+
+func (r *recorder) RecheckRepository(_ context.Context, repository int64) error {
+	r.notef("recheck %d", repository)
+	return nil
 }
 
 func (r *recorder) Runs(_ context.Context, f pipeline.RunFilter) ([]pipeline.Run, error) {
@@ -116,27 +136,41 @@ func TestEvents(t *testing.T) {
 		want                 []string
 	}{
 		{"push", "push", push("refs/heads/main", headSHA, "feat", false), recorder{}, false, []string{
+			"alice pushed aaaa to refs/heads/main",
+			"recheck 5",
 			`submit push refs/heads/main main@aaaa base= pr=0 fork=false fresh=false skip="" by alice in acme/shop#9`,
 		}},
 		{"push to skip", "push", push("refs/heads/a/b", headSHA, "x [skip ci]", false), recorder{}, false, []string{
+			"alice pushed aaaa to refs/heads/a/b",
 			`submit push refs/heads/a/b a/b@aaaa base= pr=0 fork=false fresh=false skip="the commit message says [skip ci]" by alice in acme/shop#9`,
 		}},
 		{"tag", "push", push("refs/tags/v1", headSHA, "x", false), recorder{}, false, nil},
 		{"deleted branch", "push", push("refs/heads/main", noCommit, "", true), recorder{}, false, nil},
 		{"merge queue's branch", "push", push("refs/heads/gh-readonly-queue/main/pr-7-x", headSHA, "", false), recorder{}, false, nil},
 		{"pull request", "pull_request", pullRequestDoc("opened", `{"id":5}`, false), recorder{}, false, []string{
+			"alice pushed aaaa to refs/pull/7/head",
 			`submit pull_request refs/pull/7/head topic@aaaa base=main pr=7 fork=false fresh=false skip="" by alice in acme/shop#9`,
 		}},
 		{"pull request of a fork", "pull_request", pullRequestDoc("synchronize", `{"id":6}`, false), recorder{}, false, []string{
+			"alice pushed aaaa to refs/pull/7/head",
+			"changed 5#7",
+			"recheck 5#7",
 			`submit pull_request refs/pull/7/head topic@aaaa base=main pr=7 fork=true fresh=false skip="" by alice in acme/shop#9`,
 		}},
 		{"pull request of a deleted fork", "pull_request", pullRequestDoc("reopened", `null`, false), recorder{message: "[no ci]"}, false, []string{
+			"alice pushed aaaa to refs/pull/7/head",
+			"changed 5#7",
+			"recheck 5#7",
 			`submit pull_request refs/pull/7/head topic@aaaa base=main pr=7 fork=true fresh=false skip="the commit message says [no ci]" by alice in acme/shop#9`,
 		}},
 		{"closed unmerged", "pull_request", pullRequestDoc("closed", `{"id":5}`, false), recorder{}, false, []string{
+			"changed 5#7",
+			"recheck 5#7",
 			"cancel 5/pull_request/refs/pull/7/head: the pull request was closed",
 		}},
 		{"merged", "pull_request", pullRequestDoc("closed", `{"id":5}`, true), recorder{}, false, []string{
+			"changed 5#7",
+			"recheck 5#7",
 			"cancel what waits of 5/pull_request/refs/pull/7/head: the pull request was merged",
 		}},
 		{"labeled", "pull_request", pullRequestDoc("labeled", `{"id":5}`, false), recorder{}, false, nil},
@@ -147,15 +181,15 @@ func TestEvents(t *testing.T) {
 			"cancel 5/merge_group/refs/heads/gh-readonly-queue/main/pr-7-x: the merge group ended: invalidated",
 		}},
 		{"merge group merged", "merge_group", group("destroyed", "merged"), recorder{}, false, nil},
-		{"re-run", "check_run", checkRunDoc("rerequested", "3", "slipway/12", ""), recorder{permission: "write"}, false, []string{
-			"rerun 12 of 5: alice",
+		{"re-run", "check_run", checkRunDoc("rerequested", "3", "slipway/12", ""), recorder{}, false, []string{
+			"retry at 12 of 5 by alice via button, delivery-guid",
 		}},
-		{"retry button", "check_run", checkRunDoc("requested_action", "3", "slipway/12", `,"requested_action":{"identifier":"retry"}`), recorder{permission: "admin"}, false, []string{
-			"rerun 12 of 5: alice",
+		{"retry button", "check_run", checkRunDoc("requested_action", "3", "slipway/12", `,"requested_action":{"identifier":"retry"}`), recorder{}, false, []string{
+			"retry at 12 of 5 by alice via button, delivery-guid",
 		}},
-		{"another button", "check_run", checkRunDoc("requested_action", "3", "slipway/12", `,"requested_action":{"identifier":"x"}`), recorder{permission: "admin"}, false, nil},
-		{"re-run by a reader", "check_run", checkRunDoc("rerequested", "3", "slipway/12", ""), recorder{permission: "read"}, false, nil},
-		{"re-run without an answer of GitHub", "check_run", checkRunDoc("rerequested", "3", "slipway/12", ""), recorder{}, true, nil},
+		{"approve button", "check_run", checkRunDoc("requested_action", "3", "slipway/12", `,"requested_action":{"identifier":"approve"}`), recorder{}, false, []string{
+			"approve at 12 of 5 by alice via button, delivery-guid",
+		}},
 		{"another App's check", "check_run", checkRunDoc("rerequested", "4", "slipway/12", ""), recorder{permission: "admin"}, false, nil},
 		{"not our external id", "check_run", checkRunDoc("rerequested", "3", "other", ""), recorder{permission: "admin"}, false, nil},
 		{"completed", "check_run", checkRunDoc("completed", "3", "slipway/12", ""), recorder{permission: "admin"}, false, nil},
@@ -186,8 +220,8 @@ func TestEvents(t *testing.T) {
 			stage := func(id string) (int64, bool) { return 12, strings.HasPrefix(id, "slipway/") }
 			var handler githubapp.EventHandler
 			for _, h := range []githubapp.EventHandler{
-				&Push{&core, now}, &PullRequest{&core, &core, now}, &MergeGroup{&core, now}, Ping{},
-				&CheckRun{&core, &core, 3, stage}, &CheckSuite{&core, &core, &core, 3, now},
+				&Push{&core, &core, &core, now}, &PullRequest{&core, &core, &core, &core, core.changed, now}, &MergeGroup{&core, now}, Ping{},
+				&CheckRun{&core, 3, stage}, &CheckSuite{&core, &core, &core, 3, now},
 				&Installation{&core, &core, &core}, &InstallationRepositories{&core, &core, &core},
 			} {
 				if h.Handles()[0] == tc.event {

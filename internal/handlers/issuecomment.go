@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/google/go-github/v60/github"
 
@@ -15,10 +16,18 @@ type Desk interface {
 	Take(ctx context.Context, c chatops.Comment) error
 }
 
+type receivedKey struct{}
+
+// WithReceived tells handlers when their delivery came: they may be called again much later.
+func WithReceived(ctx context.Context, at time.Time) context.Context {
+	return context.WithValue(ctx, receivedKey{}, at)
+}
+
 // IssueComment hands new comments of people on pull requests to the desk. Edited ones never count: who edits need not be
 // who wrote.
 type IssueComment struct {
 	Desk Desk
+	Now  func() time.Time
 }
 
 // Handles implements githubapp.EventHandler.
@@ -40,7 +49,15 @@ func (h *IssueComment) Handle(ctx context.Context, _, _ string, payload []byte) 
 		Author:      event.GetComment().GetUser().GetLogin(),
 		Body:        event.GetComment().GetBody(),
 		CreatedAt:   event.GetComment().GetCreatedAt().UTC(),
+		ReceivedAt:  h.received(ctx),
 	})
+}
+
+func (h *IssueComment) received(ctx context.Context) time.Time {
+	if at, ok := ctx.Value(receivedKey{}).(time.Time); ok {
+		return at
+	}
+	return h.Now()
 }
 
 // commentEvent adds what go-github does not read.

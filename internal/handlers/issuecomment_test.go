@@ -56,7 +56,7 @@ func TestIssueComment(t *testing.T) {
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			d := &desk{}
-			if err := (&IssueComment{Desk: d}).Handle(t.Context(), "issue_comment", "guid", []byte(tc.payload)); err != nil {
+			if err := (&IssueComment{Desk: d, Now: func() time.Time { return time.Time{} }}).Handle(t.Context(), "issue_comment", "guid", []byte(tc.payload)); err != nil {
 				t.Fatal(err)
 			}
 			var want []chatops.Comment
@@ -71,7 +71,7 @@ func TestIssueComment(t *testing.T) {
 			}
 		})
 	}
-	failing := &IssueComment{Desk: &desk{err: errors.New("GitHub does not answer")}}
+	failing := &IssueComment{Now: time.Now, Desk: &desk{err: errors.New("GitHub does not answer")}}
 	if err := failing.Handle(t.Context(), "issue_comment", "guid", []byte(commentDoc("created", pull, alice, alice, "null"))); err == nil {
 		t.Error("a failure is not told, so that the delivery would not be tried again")
 	}

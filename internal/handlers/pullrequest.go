@@ -20,6 +20,10 @@ type Commits interface {
 type PullRequest struct {
 	Service Service
 	Commits Commits
+	Pushes  Pushes
+	Gate    Rechecker
+	// Changed is told of a pull request that was closed, reopened or pushed to; nil: nobody wants to know.
+	Changed func(repository pipeline.Repository, number int)
 	Now     func() time.Time
 }
 
@@ -36,6 +40,9 @@ func (h *PullRequest) Handle(ctx context.Context, _, guid string, payload []byte
 	trigger := pullRequestTrigger(repo, event.GetPullRequest(), event.GetSender().GetLogin())
 	trigger.Delivery, trigger.ReceivedAt = guid, h.Now()
 	trigger.Before, trigger.At = event.GetBefore(), event.GetPullRequest().GetUpdatedAt().UTC()
+	if err := h.note(ctx, &event, trigger); err != nil {
+		return err
+	}
 	switch event.GetAction() {
 	case "opened", "synchronize", "reopened", "ready_for_review":
 		message, err := h.Commits.CommitMessage(ctx, repo, trigger.SHA)
@@ -54,6 +61,32 @@ func (h *PullRequest) Handle(ctx context.Context, _, guid string, payload []byte
 	default:
 		return nil
 	}
+}
+
+// note keeps who pushed the head, and has what waits for the pull request looked at again where it may have moved.
+func (h *PullRequest) note(ctx context.Context, event *github.PullRequestEvent, t pipeline.Trigger) error {
+	switch event.GetAction() {
+	case "opened", "synchronize", "reopened":
+		at := t.At
+		if at.IsZero() {
+			at = h.Now()
+		}
+		if err := h.Pushes.SavePush(ctx, pipeline.PushRecord{
+			RepositoryID: t.Repository.ID, SHA: t.SHA, Ref: t.Ref, Before: t.Before, By: t.Actor, At: at,
+		}); err != nil {
+			return fmt.Errorf("note who pushed %s: %w", t.SHA, err)
+		}
+	case "closed", "edited":
+	default:
+		return nil
+	}
+	if event.GetAction() == "opened" {
+		return nil
+	}
+	if h.Changed != nil {
+		h.Changed(t.Repository, t.PullRequest)
+	}
+	return h.Gate.RecheckPull(ctx, t.Repository.ID, t.PullRequest)
 }
 
 func pullRequestTrigger(repo pipeline.Repository, pr *github.PullRequest, actor string) pipeline.Trigger {

@@ -12,9 +12,24 @@ import (
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
+// Pushes keeps who pushed what, which neither a commit nor a pull request tells.
+type Pushes interface {
+	SavePush(ctx context.Context, push pipeline.PushRecord) error
+}
+
+// Rechecker has what waits before environments decided on again.
+type Rechecker interface {
+	// RecheckPull: the pull request's head or base moved, or it was closed.
+	RecheckPull(ctx context.Context, repositoryID int64, number int) error
+	// RecheckRepository: the rules may have changed.
+	RecheckRepository(ctx context.Context, repositoryID int64) error
+}
+
 // Push starts a run for a pushed branch.
 type Push struct {
 	Service Service
+	Pushes  Pushes
+	Gate    Rechecker
 	Now     func() time.Time
 }
 
@@ -42,8 +57,23 @@ func (h *Push) Handle(ctx context.Context, _, guid string, payload []byte) error
 	if before == noCommit {
 		before = ""
 	}
+	repo := pushRepository(event.GetRepo(), event.GetInstallation().GetID())
+	at := event.GetRepo().GetPushedAt().UTC()
+	if at.IsZero() {
+		at = h.Now()
+	}
+	if err := h.Pushes.SavePush(ctx, pipeline.PushRecord{
+		RepositoryID: repo.ID, SHA: event.GetAfter(), Ref: event.GetRef(), Before: before, By: event.GetSender().GetLogin(), At: at,
+	}); err != nil {
+		return fmt.Errorf("note who pushed %s: %w", event.GetAfter(), err)
+	}
+	if branch == repo.DefaultBranch {
+		if err := h.Gate.RecheckRepository(ctx, repo.ID); err != nil {
+			return err
+		}
+	}
 	_, err := h.Service.Submit(ctx, pipeline.Trigger{
-		Event: pipeline.EventPush, Repository: pushRepository(event.GetRepo(), event.GetInstallation().GetID()),
+		Event: pipeline.EventPush, Repository: repo,
 		SHA: event.GetAfter(), Ref: event.GetRef(), Branch: branch, Before: before, Actor: event.GetSender().GetLogin(),
 		Title: firstLine(message), Skip: skipReason(message), Delivery: guid, ReceivedAt: h.Now(),
 		At: event.GetRepo().GetPushedAt().UTC(),

@@ -20,8 +20,11 @@ const (
 	Unknown Kind = iota
 	// Local: a process of this machine that sees the same processes as we do.
 	Local
-	// Sandboxed: a process in a process namespace of its own, or one of our own user that hides.
+	// Sandboxed: a process of our own user in a process namespace of its own, or one that hides.
 	Sandboxed
+	// Contained: a process of another user in a process namespace of its own: a container, but none of ours, since
+	// stages run as our own user. A web proxy may be one.
+	Contained
 )
 
 // Of looks up the process that connected from client to server, both addresses of this machine. It reads /proc; an error
@@ -64,8 +67,10 @@ func (f finder) of(client, server netip.AddrPort) (Kind, error) {
 			continue // it has ended
 		case err != nil:
 			return Unknown, fmt.Errorf("process namespace of the peer: %w", err)
-		case namespace != own:
+		case namespace != own && s.uid == f.uid:
 			return Sandboxed, nil
+		case namespace != own:
+			return Contained, nil
 		}
 		kind = Local
 	}

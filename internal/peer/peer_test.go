@@ -96,4 +96,7 @@ func TestSandboxedProcessIsToldFromAPerson(t *testing.T) {
 	if kind, err := Of(client, server); err != nil || kind != Sandboxed {
 		t.Errorf("%v, %v", kind, err)
 	}
+	if kind, err := (finder{root: "/proc", uid: os.Getuid() + 1}).of(client, server); err != nil || kind != Contained {
+		t.Errorf("seen by another user: %v, %v", kind, err)
+	}
 }

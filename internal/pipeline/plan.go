@@ -12,6 +12,8 @@ type PlanFacts struct {
 	ChangedPaths []string
 	// Built reports whether this program can carry out a stage kind.
 	Built func(uses string) bool
+	// Unavailable says why a stage kind cannot be carried out in these surroundings; empty: it can. nil: all can.
+	Unavailable func(uses string) string
 	// Restores is the release that a rollback brings back.
 	Restores *Release
 	// Closed, where set, is why no environment can be entered from here at all: what would enter only prepares.
@@ -43,7 +45,7 @@ func NeedsChangedPaths(d Definition) bool {
 }
 
 // NewPlan makes the plan of a trigger: which stages, under which names, and what is skipped or held from the outset.
-// It does no I/O. An error is a condition that could not be evaluated.
+// It does no I/O. An error is a condition that could not be evaluated, or environments that wait for each other.
 func NewPlan(t Trigger, d Definition, facts PlanFacts) (Plan, error) {
 	plan := Plan{Name: d.Name, Source: d.Source, Notify: d.Notify, Restores: facts.Restores}
 	keys := make(map[string][]string, len(d.Stages)) // stage id -> keys of its legs
@@ -74,6 +76,9 @@ func NewPlan(t Trigger, d Definition, facts PlanFacts) (Plan, error) {
 		forgive(plan.Stages)
 	}
 	setEntries(&plan, t, d)
+	if err := refuseCircle(t, plan); err != nil {
+		return Plan{}, err
+	}
 	return plan, nil
 }
 
@@ -111,7 +116,9 @@ func setEntries(plan *Plan, t Trigger, d Definition) {
 		if !entered {
 			continue
 		}
-		entry := Entry{Environment: env.Name, Action: ActionDeploy, State: EntryPreparing, Automatic: t.Deploy == nil, Askers: []string{t.Actor}}
+		entry := Entry{Environment: env.Name, Action: ActionDeploy, State: EntryPreparing, Askers: []string{t.Actor}}
+		// A push that somebody had run again is asked for by them.
+		entry.Automatic = t.Deploy == nil && !t.Fresh
 		if t.Deploy != nil {
 			entry.Action = t.Deploy.Action
 		}
@@ -234,12 +241,15 @@ func skipReason(t Trigger, d Definition, def StageDefinition, environment, refus
 		}
 	}
 	switch {
-	case len(def.Paths) > 0 && !def.MatchPaths(facts.ChangedPaths):
+	// What a person asks to deploy is the whole, whatever the last commit changed: the environment may hold anything older.
+	case len(def.Paths) > 0 && t.Deploy == nil && !def.MatchPaths(facts.ChangedPaths):
 		return "nothing under its paths has changed: " + strings.Join(def.Paths, ", "), nil
 	case refusal != "":
 		return refusal, nil
 	case !facts.Built(def.Uses):
 		return fmt.Sprintf("this version of Slipway has no stage kind %q", def.Uses), nil
+	case facts.Unavailable != nil && facts.Unavailable(def.Uses) != "":
+		return facts.Unavailable(def.Uses), nil
 	}
 	return environmentSkip(t, d, def, environment, facts), nil
 }

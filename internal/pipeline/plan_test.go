@@ -33,7 +33,7 @@ func pull(base string) Trigger {
 }
 
 func TestNewPlan(t *testing.T) {
-	production := EnvironmentDefinition{Name: "production", Branches: []string{"main"}, MatchBranch: only("main")}
+	production := EnvironmentDefinition{Name: "production", Branches: []string{"main"}, MatchBranch: only("main"), AutoDeploy: true}
 	staging := EnvironmentDefinition{Name: "staging", Branches: []string{"develop"}, MatchBranch: only("develop")}
 	cases := []struct {
 		name    string
@@ -70,12 +70,12 @@ func TestNewPlan(t *testing.T) {
 		{
 			"environment of the pushed branch", push("develop"), []StageDefinition{{ID: "d", Uses: "run", Environment: "*"}},
 			[]EnvironmentDefinition{production, staging}, nil,
-			map[string]string{"d (staging)": "this version of Slipway does not deploy to environments"},
+			map[string]string{"d (staging)": "staging does not deploy by itself: comment /deploy staging"},
 		},
 		{
 			"environment of the base branch", pull("main"), []StageDefinition{{ID: "d", Uses: "run", Environment: "*"}},
 			[]EnvironmentDefinition{production, staging}, nil,
-			map[string]string{"d (production)": "this version of Slipway does not deploy to environments"},
+			map[string]string{"d (production)": "nothing is changed in production here: it runs when the commit enters"},
 		},
 		{
 			"branch of no environment", push("topic"), []StageDefinition{{ID: "d", Uses: "run", Environment: "*"}, {ID: "p", Uses: "run", Environment: "production"}},
@@ -85,12 +85,12 @@ func TestNewPlan(t *testing.T) {
 		{
 			"an environment that names the branch before one that admits all", push("main"), []StageDefinition{{ID: "d", Uses: "run", Environment: "*"}},
 			[]EnvironmentDefinition{{Name: "sandbox", MatchBranch: func(string) bool { return true }}, production}, nil,
-			map[string]string{"d (production)": "this version of Slipway does not deploy to environments"},
+			map[string]string{"d (production)": ""},
 		},
 		{
 			"an environment that admits all", push("topic"), []StageDefinition{{ID: "d", Uses: "run", Environment: "*"}},
 			[]EnvironmentDefinition{production, {Name: "sandbox", MatchBranch: func(string) bool { return true }}}, nil,
-			map[string]string{"d (sandbox)": "this version of Slipway does not deploy to environments"},
+			map[string]string{"d (sandbox)": "sandbox does not deploy by itself: comment /deploy sandbox"},
 		},
 		{
 			"a name that is not declared keeps its check's name", push("main"), []StageDefinition{{ID: "d", Uses: "run", Environment: "old"}},

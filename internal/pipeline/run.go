@@ -123,6 +123,8 @@ type StageRun struct {
 	Phase Phase `json:"phase,omitempty"`
 	// Admitted: the gate let this attempt change its environment.
 	Admitted bool `json:"admitted,omitempty"`
+	// EntryNotes counts what was said about its entry, so that its check is shown again when something is.
+	EntryNotes int `json:"entry_notes,omitempty"`
 	// Release is the number of the release that its environment got from this run, on the last stage of it.
 	Release int64 `json:"release,omitempty"`
 	// Superseded: a later attempt exists; only the last one counts for the run.

@@ -15,6 +15,7 @@ type Service struct {
 	definitions Definitions
 	forge       Forge
 	built       func(uses string) bool
+	unavailable func(uses string) string
 	releases    Releases
 	closed      string
 	observers   []Observer
@@ -29,6 +30,8 @@ type ServiceOptions struct {
 	Forge       Forge
 	// Built reports whether this program can carry out a stage kind.
 	Built func(uses string) bool
+	// Unavailable says why a stage kind cannot be carried out in these surroundings; empty: it can. nil: all can.
+	Unavailable func(uses string) string
 	// Releases are what rollbacks bring back.
 	Releases Releases
 	// Closed, where set, is why no environment can be entered from here.
@@ -41,7 +44,7 @@ type ServiceOptions struct {
 // NewService makes a Service.
 func NewService(o ServiceOptions) *Service {
 	return &Service{
-		store: o.Store, definitions: o.Definitions, forge: o.Forge, built: o.Built, releases: o.Releases,
+		store: o.Store, definitions: o.Definitions, forge: o.Forge, built: o.Built, unavailable: o.Unavailable, releases: o.Releases,
 		closed: o.Closed, observers: o.Observers, clock: o.Clock, log: o.Logger,
 	}
 }
@@ -105,7 +108,7 @@ func (s *Service) draft(ctx context.Context, t Trigger) (Run, error) {
 	if !Wanted(t, definition) {
 		return Run{}, ErrNotWanted
 	}
-	facts := PlanFacts{Built: s.built, Closed: s.closed}
+	facts := PlanFacts{Built: s.built, Unavailable: s.unavailable, Closed: s.closed}
 	if facts.Restores, err = s.restores(ctx, t); err != nil {
 		return Run{}, err
 	}

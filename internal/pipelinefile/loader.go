@@ -60,6 +60,23 @@ func (l *Loader) Definition(ctx context.Context, t pipeline.Trigger) (pipeline.D
 	return Merge(org, definition), nil
 }
 
+// Environments are those of the default branch as it is now, under the organisation's rules. A file with problems is an
+// *pipeline.InvalidDefinitionError; without a file there are none.
+func (l *Loader) Environments(ctx context.Context, r pipeline.Repository) ([]pipeline.EnvironmentDefinition, error) {
+	head, err := l.files.DefaultHead(ctx, r)
+	if errors.Is(err, pipeline.ErrNotFound) {
+		return nil, nil // nothing was ever pushed to the default branch
+	}
+	if err != nil {
+		return nil, fmt.Errorf("head of the default branch of %s: %w", r.FullName(), err)
+	}
+	definition, err := l.Definition(ctx, pipeline.Trigger{Event: pipeline.EventPush, Repository: r, SHA: head})
+	if errors.Is(err, pipeline.ErrNothingToRun) {
+		return nil, nil
+	}
+	return definition.Environments, err
+}
+
 // guards asks at once for the organisation's rules and for where the repository's own guards are: two answers of GitHub
 // in the time of one.
 func (l *Loader) guards(ctx context.Context, t pipeline.Trigger) (org pipeline.Definition, defaultHead string, err error) {

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
@@ -93,7 +93,7 @@ func (j *job) newSession(secrets pipeline.Secrets) (*session, error) {
 
 // carryOut is the task between its first event and its verdict.
 func (j *job) carryOut(ctx context.Context, s *session, secrets pipeline.Secrets) (pipeline.Verdict, Checkout) {
-	if err := s.recorder.concealed.add(valuesOf(secrets)); err != nil {
+	if err := s.recorder.concealed.add(j.valuesOf(secrets)); err != nil {
 		return j.verdictOf(ctx, s, err), Checkout{}
 	}
 	stage, known := j.deps.Stages[j.task.Stage.Uses]
@@ -121,11 +121,20 @@ func (j *job) carryOut(ctx context.Context, s *session, secrets pipeline.Secrets
 	return verdict, checkout
 }
 
-// valuesOf are the secrets of the task, the token that fetches it included.
-func valuesOf(secrets pipeline.Secrets) map[string]string {
-	values := maps.Clone(secrets.Env)
-	if values == nil {
-		values = map[string]string{}
+// valuesOf are what must not be shown of the secrets of the task, the token that fetches it included.
+func (j *job) valuesOf(secrets pipeline.Secrets) map[string]string {
+	values := make(map[string]string, len(secrets.Env)+1)
+	for name, value := range secrets.Env {
+		var parts []string
+		if j.deps.Mask != nil {
+			parts = j.deps.Mask(j.task, name, value)
+		}
+		if len(parts) == 0 {
+			parts = []string{value}
+		}
+		for i, part := range parts {
+			values[name+strings.Repeat("'", i)] = part // the name tells people which one is too short
+		}
 	}
 	if secrets.GitToken != "" {
 		values["the token that fetches the repository"] = secrets.GitToken

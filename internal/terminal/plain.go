@@ -31,17 +31,38 @@ func heading(run pipeline.Run) string {
 	return line
 }
 
-// sayChanges writes a line for each stage whose state is another than the one told last. That a stage waits is not news.
+// told is what was said of a stage last.
+type told struct {
+	status pipeline.Status
+	// hold is the title of what it waits for before its environment.
+	hold string
+}
+
+// sayChanges writes a line for each stage whose state is another than the one told last. That a stage waits for others is
+// not news; that it waits before its environment is.
 func (t *Terminal) sayChanges(run pipeline.Run) {
 	for _, s := range run.Stages {
-		if t.told[s.ID] == s.Status {
+		now := told{status: s.Status}
+		entry := display.Before(run, s)
+		if entry != nil {
+			now.hold = entry.Hold.Title
+		}
+		if t.told[s.ID] == now {
 			continue
 		}
-		t.told[s.ID] = s.Status
-		if s.Status == pipeline.StatusQueued || s.Status == pipeline.StatusReady {
+		t.told[s.ID] = now
+		if (s.Status == pipeline.StatusQueued || s.Status == pipeline.StatusReady) && entry == nil {
 			continue
 		}
 		t.say(t.stamp() + t.change(run, s))
+		if entry == nil {
+			continue
+		}
+		for _, m := range entry.Hold.Missing {
+			if m.Command != "" {
+				t.say("           " + asked(m))
+			}
+		}
 	}
 }
 

@@ -50,7 +50,7 @@ type Terminal struct {
 	tails    map[int64]*tail
 	names    map[int64]string
 	reported map[int64]time.Time // when the runs that were reported finished
-	told     map[int64]pipeline.Status
+	told     map[int64]told
 	pending  []string // lines to be written above the live tree
 	missing  int
 	failure  error
@@ -81,7 +81,7 @@ func prepare(w io.Writer, options Options) *Terminal {
 	return &Terminal{
 		options: options, paint: palette{options.Color}, screen: screen{w: w},
 		wake: make(chan struct{}, 1), done: make(chan struct{}), ended: make(chan struct{}),
-		tails: map[int64]*tail{}, names: map[int64]string{}, reported: map[int64]time.Time{}, told: map[int64]pipeline.Status{},
+		tails: map[int64]*tail{}, names: map[int64]string{}, reported: map[int64]time.Time{}, told: map[int64]told{},
 	}
 }
 

@@ -59,6 +59,7 @@ func TestLiveTree(t *testing.T) {
 		"running-50.txt":     {window(50, 40), false, []pipeline.Run{running}, false},
 		"running-20.txt":     {window(20, 40), false, []pipeline.Run{running}, false},
 		"running-low.txt":    {window(100, 7), false, []pipeline.Run{running}, false},
+		"waiting-100.txt":    {window(100, 40), false, []pipeline.Run{displaytest.Waiting()}, false},
 		"running-color.txt":  {window(100, 40), true, []pipeline.Run{running}, false},
 		"failed-100.txt":     {window(100, 40), false, []pipeline.Run{running, failed}, false},
 		"passed-100.txt":     {window(100, 40), false, []pipeline.Run{passed}, false},
@@ -105,6 +106,15 @@ func TestPlainLines(t *testing.T) {
 			golden(t, name, out.String())
 		})
 	}
+}
+
+func TestPlainLinesTellWhatIsWaitedForBeforeAnEnvironment(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	term := prepare(&out, Options{Clock: displaytest.Clock{}})
+	feed(term, displaytest.Locked(), displaytest.Locked(), displaytest.Waiting(), displaytest.Waiting())
+	term.draw(true)
+	golden(t, "plain-waiting.txt", out.String())
 }
 
 func TestHostileTextCannotMoveTheCursor(t *testing.T) {

@@ -56,8 +56,8 @@ func (t *Terminal) stages(run pipeline.Run, now time.Time) []row {
 	stages := run.Current()
 	for i, s := range stages {
 		r := row{name: name(s), face: display.Status(s.Status), says: t.saying(run, s), weight: weight(s.Status)}
-		if !s.StartedAt.IsZero() {
-			r.took = display.Duration(s.Duration(now))
+		if !s.StartedAt.IsZero() && (s.Status == pipeline.StatusRunning || s.Status.Final()) {
+			r.took = display.Duration(display.Worked(s, now))
 		}
 		if s.Spec.Matrix != nil {
 			first := i == 0 || stages[i-1].Spec.ID != s.Spec.ID
@@ -75,7 +75,31 @@ func (t *Terminal) stages(run pipeline.Run, now time.Time) []row {
 		}
 		list = append(list, r)
 	}
+	return append(list, asks(run)...)
+}
+
+// asks are the lines that people may write to let go on what waits for them, one a line.
+func asks(run pipeline.Run) []row {
+	var list []row
+	for _, e := range run.Entries {
+		if e.State != pipeline.EntryWaiting || e.Hold == nil {
+			continue
+		}
+		for _, m := range e.Hold.Missing {
+			if m.Command != "" {
+				list = append(list, row{branch: "  ", name: asked(m), weight: 5, head: true})
+			}
+		}
+	}
 	return list
+}
+
+func asked(m pipeline.Missing) string {
+	line := "→ " + display.Line(m.Command)
+	if who := display.Line(m.Who); who != "" {
+		line += ", by " + who
+	}
+	return line
 }
 
 // saying is the stage's own line, or while it runs and says nothing, the last line of its log.

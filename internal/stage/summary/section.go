@@ -28,8 +28,8 @@ func runSection(run pipeline.Run, stages []pipeline.StageRun, now time.Time) pip
 		add("Pull request", fmt.Sprintf("#%d into %s", t.PullRequest, t.Base))
 	}
 	add("Event", string(t.Event))
-	add("Environment", strings.Join(environments(stages), ", "))
-	for _, image := range outputs(stages, "image") {
+	add("Environment", strings.Join(environments(run, stages), ", "))
+	for _, image := range images(run, stages) {
 		add("Image", image)
 	}
 	for _, digest := range outputs(stages, "digest") {
@@ -37,6 +37,12 @@ func runSection(run pipeline.Run, stages []pipeline.StageRun, now time.Time) pip
 	}
 	for _, address := range outputs(stages, "url") {
 		add("URL", address)
+	}
+	if run.Restores != nil {
+		add("Brings back", fmt.Sprintf("release %d of %s, commit %s", run.Restores.Number, run.Restores.Environment, run.Restores.Commit))
+	}
+	for _, e := range run.Entries {
+		add("Approved for "+e.Environment, approvers(e))
 	}
 	add("Started by", t.Actor)
 	add("Started", moment(run.StartedAt))
@@ -47,13 +53,90 @@ func runSection(run pipeline.Run, stages []pipeline.StageRun, now time.Time) pip
 	return pipeline.Section{Title: "Run", Table: &table}
 }
 
-// environments are those the run entered; a skipped stage entered none.
-func environments(stages []pipeline.StageRun) []string {
+// environments are those the run was for, with what became of it there; a skipped stage entered none.
+func environments(run pipeline.Run, stages []pipeline.StageRun) []string {
 	var found []string
+	seen := map[string]bool{}
 	for _, s := range stages {
-		if name := s.Spec.Environment; name != "" && s.Status != pipeline.StatusSkipped && !slices.Contains(found, name) {
+		name := s.Spec.Environment
+		if name == "" || s.Status == pipeline.StatusSkipped && run.Entry(name) == nil || seen[name] {
+			continue
+		}
+		seen[name] = true
+		switch e := run.Entry(name); {
+		case e != nil:
+			found = append(found, name+": "+became(*e))
+		case s.Spec.Steps == pipeline.PrepareOnly:
+			found = append(found, name+" (prepared only)")
+		default:
 			found = append(found, name)
 		}
+	}
+	return found
+}
+
+// became says what came of a run's way into an environment.
+func became(e pipeline.Entry) string {
+	because := ""
+	if e.Reason != "" {
+		because = ": " + e.Reason
+	}
+	switch e.State {
+	case pipeline.EntryDone:
+		switch {
+		case e.Action == pipeline.ActionDestroy:
+			return "destroyed"
+		case e.Action == pipeline.ActionRollback:
+			return fmt.Sprintf("release %d, a rollback; automatic deploys are held until /deploy or /unlock", e.Release)
+		default:
+			return fmt.Sprintf("release %d", e.Release)
+		}
+	case pipeline.EntryFailed:
+		if e.EnteredAt.IsZero() {
+			return "not entered" + because
+		}
+		return "changed, and failed" + because
+	case pipeline.EntryCancelled:
+		if !e.EnteredAt.IsZero() {
+			return "changed, and cancelled" + because
+		}
+		return "not entered" + because
+	case pipeline.EntryRejected, pipeline.EntryVoid, pipeline.EntrySkipped:
+		return "not entered" + because
+	default:
+		return string(e.State)
+	}
+}
+
+// approvers are those whose approval was for what entered.
+func approvers(e pipeline.Entry) string {
+	if e.Candidate == nil || e.EnteredAt.IsZero() {
+		return ""
+	}
+	var names []string
+	for _, a := range e.Approvals {
+		if a.Fingerprint == e.Candidate.Fingerprint() {
+			names = append(names, fmt.Sprintf("%s (%s, %s)", a.By, a.Via, moment(a.At)))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// images are those that stages told of or fixed, or that the release had that was brought back.
+func images(run pipeline.Run, stages []pipeline.StageRun) []string {
+	found := outputs(stages, "image")
+	add := func(images map[string]string) {
+		for _, id := range slices.Sorted(maps.Keys(images)) {
+			if !slices.Contains(found, images[id]) {
+				found = append(found, images[id])
+			}
+		}
+	}
+	for _, s := range stages {
+		add(pipeline.Candidate{Parts: s.Result.Parts}.Images())
+	}
+	if run.Restores != nil {
+		add(run.Restores.Images())
 	}
 	return found
 }
@@ -105,7 +188,7 @@ func took(s pipeline.StageRun, now time.Time) string {
 // said is the stage's own line, and what is special about this attempt.
 func said(s pipeline.StageRun) string {
 	text := line(s.Result.Verdict.Title)
-	if text == "" {
+	if text == "" || s.Reason != "" && s.Result.Verdict.Status != s.Status { // the verdict is its preparation's
 		text = line(s.Reason)
 	}
 	var notes []string

@@ -78,7 +78,43 @@ func TestGolden(t *testing.T) {
 		r.Reason = "superseded by run #13"
 		return r, self
 	}
-	for name, given := range map[string]func() (pipeline.Run, pipeline.StageRun){"passed": passed, "failed": failed, "cancelled": cancelled} {
+	entered := func(change func(*pipeline.Run, *pipeline.Entry)) func() (pipeline.Run, pipeline.StageRun) {
+		return func() (pipeline.Run, pipeline.StageRun) {
+			deploy := stage(4, "kubernetes-deploy (production)", pipeline.StatusSuccess, 55, "3 deployments rolled out")
+			deploy.Spec.Environment, deploy.Spec.Enters, deploy.Release = "production", true, 5
+			r, self := run(stage(1, "build-and-test", pipeline.StatusSuccess, 64, "48 tests"), deploy)
+			c := pipeline.Candidate{Environment: "production", Action: pipeline.ActionDeploy, Commit: r.Trigger.SHA}
+			r.Entries = []pipeline.Entry{{
+				Environment: "production", Action: pipeline.ActionDeploy, State: pipeline.EntryDone, Release: 5, Candidate: &c, EnteredAt: start(),
+				Approvals: []pipeline.Approval{
+					{By: "bob", At: start(), Fingerprint: c.Fingerprint(), Via: "comment"}, {By: "dan", At: start(), Fingerprint: "older", Via: "button"},
+				},
+			}}
+			change(&r, &r.Entries[0])
+			return r, self
+		}
+	}
+	cases := map[string]func() (pipeline.Run, pipeline.StageRun){
+		"passed": passed, "failed": failed, "cancelled": cancelled,
+		"released": entered(func(*pipeline.Run, *pipeline.Entry) {}),
+		"rolled-back": entered(func(r *pipeline.Run, e *pipeline.Entry) {
+			e.Action, e.Release = pipeline.ActionRollback, 6
+			r.Restores = &pipeline.Release{
+				Number: 3, Environment: "production", Commit: "fedcba9876543210fedcba9876543210fedcba98",
+				Parts: []pipeline.Part{{Kind: pipeline.PartImage, Name: "docker-build-push", Value: "docker.io/acme/inventory-manager@sha256:0123"}},
+			}
+		}),
+		"rejected": entered(func(r *pipeline.Run, e *pipeline.Entry) {
+			e.State, e.Release, e.EnteredAt, e.Reason = pipeline.EntryRejected, 0, time.Time{}, "Rejected by carol: not before\nthe sale"
+			r.Stages[1].Status, r.Stages[1].Reason, r.Stages[1].Release = pipeline.StatusFailure, e.Reason, 0
+			r.Stages[1].Result.Verdict = pipeline.Verdict{Status: pipeline.StatusFailure, Title: e.Reason, Cause: e.Reason + "."}
+		}),
+		"entry-failed": entered(func(r *pipeline.Run, e *pipeline.Entry) {
+			e.State, e.Release, e.Reason = pipeline.EntryFailed, 0, "kubernetes-deploy (production): 1 of 3 deployments did not roll out"
+			r.Stages[1].Status, r.Stages[1].Release = pipeline.StatusFailure, 0
+		}),
+	}
+	for name, given := range cases {
 		t.Run(name, func(t *testing.T) {
 			r, self := given()
 			golden(t, name, Summarise(r, self, now))

@@ -26,7 +26,7 @@ func (db *DB) Change(
 	}
 	run := before.run
 	run.Stages = slices.Clone(before.run.Stages)
-	was := identities(run)
+	was, entered := identities(run), entriesOf(run)
 	jobs, err := change(&run)
 	if err != nil {
 		return pipeline.Run{}, err
@@ -39,6 +39,7 @@ func (db *DB) Change(
 		return pipeline.Run{}, err
 	}
 	d.jobs = jobs
+	d.entries = !slices.Equal(entered, entriesOf(run))
 	if d.empty() {
 		return run, nil
 	}
@@ -52,7 +53,9 @@ func (db *DB) Change(
 type difference struct {
 	run *pipeline.Run
 	// document is empty where the run itself is as it was.
-	document          string
+	document string
+	// entries: what is kept of them to find the run by is another.
+	entries           bool
 	altered, appended []stageChange
 	jobs              []pipeline.Job
 }
@@ -139,6 +142,11 @@ func (b *batch) store(d difference) error {
 		}
 		if n == 0 {
 			return pipeline.ErrNotFound // swept meanwhile
+		}
+	}
+	if d.entries {
+		if err := b.putEntries(*d.run); err != nil {
+			return err
 		}
 	}
 	for _, c := range d.altered {

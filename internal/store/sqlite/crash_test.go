@@ -1,13 +1,10 @@
 package sqlite_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -21,6 +18,10 @@ const crashVariable = "SLIPWAY_TEST_ACCEPT_UNTIL_KILLED"
 func TestMain(m *testing.M) {
 	if path := os.Getenv(crashVariable); path != "" {
 		fmt.Fprintln(os.Stderr, acceptForever(path))
+		os.Exit(1)
+	}
+	if path := os.Getenv(releaseVariable); path != "" {
+		fmt.Fprintln(os.Stderr, releaseForever(path))
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
@@ -57,30 +58,7 @@ func acceptForever(path string) error {
 func TestNothingAcceptedIsLost(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "slipway.db")
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
-	child.Env = append(os.Environ(), crashVariable+"="+path)
-	child.Stderr = os.Stderr
-	out, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var answered []string
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if answered = append(answered, lines.Text()); len(answered) == 500 {
-			if err := child.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := child.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
-		t.Fatalf("the process ended by itself: %v", err)
-	}
-	if len(answered) < 500 {
-		t.Fatalf("only %d answers", len(answered))
-	}
+	answered := untilKilled(t, crashVariable+"="+path, 500)
 
 	db := open(t, path)
 	jobs, err := db.AliveJobs(t.Context())

@@ -86,15 +86,15 @@ func (b *batch) insertRun(run pipeline.Run) error {
 		return err
 	}
 	t := run.Trigger
-	_, err = b.exec(`INSERT INTO runs (id, repository_id, number, key, run_group, status, open, branch, sha, pull_request,
+	_, err = b.exec(`INSERT INTO runs (id, repository_id, number, key, run_group, status, open, event, branch, sha, pull_request,
 			created_at, finished_at, document)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		run.ID, t.Repository.ID, run.Number, run.Key, t.Group(), string(run.Status), !run.Status.Final(), t.Branch, t.SHA, t.PullRequest,
-		nanos(run.CreatedAt), nanos(run.FinishedAt), document)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		run.ID, t.Repository.ID, run.Number, run.Key, t.Group(), string(run.Status), !run.Status.Final(), string(t.Event), t.Branch,
+		t.SHA, t.PullRequest, nanos(run.CreatedAt), nanos(run.FinishedAt), document)
 	if err != nil {
 		return fmt.Errorf("store run #%d: %w", run.Number, err)
 	}
-	return nil
+	return b.putEntries(run)
 }
 
 func (b *batch) insertStage(run pipeline.Run, s pipeline.StageRun, row stageRow) error {

@@ -6,9 +6,9 @@ import (
 )
 
 // keyedLock serialises work on the same key and lets work on different keys go on side by side.
-type keyedLock struct {
+type keyedLock[K comparable] struct {
 	mu    sync.Mutex
-	holds map[int64]*hold
+	holds map[K]*hold
 }
 
 type hold struct {
@@ -17,10 +17,10 @@ type hold struct {
 }
 
 // lock waits for its turn and returns what ends it.
-func (l *keyedLock) lock(ctx context.Context, key int64) (unlock func(), err error) {
+func (l *keyedLock[K]) lock(ctx context.Context, key K) (unlock func(), err error) {
 	l.mu.Lock()
 	if l.holds == nil {
-		l.holds = make(map[int64]*hold)
+		l.holds = make(map[K]*hold)
 	}
 	h, ok := l.holds[key]
 	if !ok {

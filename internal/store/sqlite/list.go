@@ -15,9 +15,9 @@ const defaultLimit = 50
 func (db *DB) Runs(ctx context.Context, f pipeline.RunFilter) ([]pipeline.Run, error) {
 	var runs []pipeline.Run
 	err := db.look(ctx, func(v view) error {
-		where, args := runConditions(f)
+		query, args := runQuery(f)
 		var documents []string
-		if err := v.all("SELECT document FROM runs"+where, args, scanInto(&documents)); err != nil {
+		if err := v.all(query, args, scanInto(&documents)); err != nil {
 			return err
 		}
 		for _, d := range documents {
@@ -53,8 +53,8 @@ func (v view) lightStages(runID int64) (stages []pipeline.StageRun, err error) {
 	return stages, err
 }
 
-// runConditions makes the end of a SELECT. Only placeholders take values: names of branches and owners are anybody's.
-func runConditions(f pipeline.RunFilter) (string, []any) {
+// runQuery makes the SELECT. Only placeholders take values: names of branches and owners are anybody's.
+func runQuery(f pipeline.RunFilter) (string, []any) {
 	var where []string
 	var args []any
 	add := func(wanted bool, condition string, values ...any) {
@@ -62,23 +62,33 @@ func runConditions(f pipeline.RunFilter) (string, []any) {
 			where, args = append(where, condition), append(args, values...)
 		}
 	}
-	add(f.RepositoryID != 0, "repository_id = ?", f.RepositoryID)
-	add(f.Owner != "" && f.Name != "", "repository_id IN (SELECT id FROM repositories WHERE owner = ? AND name = ?)", f.Owner, f.Name)
-	add(f.Owner != "" && f.Name == "", "repository_id IN (SELECT id FROM repositories WHERE owner = ?)", f.Owner)
-	add(f.Owner == "" && f.Name != "", "repository_id IN (SELECT id FROM repositories WHERE name = ?)", f.Name)
+	from, id, repository := "runs", "runs.id", "runs.repository_id"
+	if f.Environment != "" && !f.OpenOnly {
+		// The entries into one environment lie in order: the newest are found without a look at what else there is.
+		from, id, repository = "run_entries AS e CROSS JOIN runs ON runs.id = e.run_id", "e.run_id", "e.repository_id"
+		add(true, "e.environment = ?", f.Environment)
+	}
+	add(f.RepositoryID != 0, repository+" = ?", f.RepositoryID)
+	add(f.Owner != "" && f.Name != "", repository+" IN (SELECT id FROM repositories WHERE owner = ? AND name = ?)", f.Owner, f.Name)
+	add(f.Owner != "" && f.Name == "", repository+" IN (SELECT id FROM repositories WHERE owner = ?)", f.Owner)
+	add(f.Owner == "" && f.Name != "", repository+" IN (SELECT id FROM repositories WHERE name = ?)", f.Name)
 	add(f.Branch != "", "branch = ?", f.Branch)
 	add(f.SHA != "", "sha = ?", f.SHA)
 	add(f.PullRequest != 0, "pull_request = ? AND pull_request > 0", f.PullRequest)
+	add(f.Event != "", "event = ?", string(f.Event))
 	add(f.Status != "", "status = ?", string(f.Status))
 	add(f.OpenOnly, "open = 1")
-	add(f.Before != 0, "id < ?", f.Before)
-	text := ""
+	// Open runs are few: each is asked for its entry.
+	add(f.Environment != "" && f.OpenOnly,
+		"EXISTS (SELECT 1 FROM run_entries AS e WHERE e.run_id = runs.id AND e.environment = ?)", f.Environment)
+	add(f.Before != 0, id+" < ?", f.Before)
+	text := "SELECT document FROM " + from
 	if len(where) > 0 {
-		text = " WHERE " + strings.Join(where, " AND ")
+		text += " WHERE " + strings.Join(where, " AND ")
 	}
 	limit := f.Limit
 	if limit <= 0 {
 		limit = defaultLimit
 	}
-	return text + " ORDER BY id DESC LIMIT ?", append(args, limit)
+	return text + " ORDER BY " + id + " DESC LIMIT ?", append(args, limit)
 }

@@ -69,6 +69,9 @@ func ownerOf(f *os.File) int {
 }
 
 func (l *fileLock) unlock() error {
+	if l == nil {
+		return nil
+	}
 	if err := l.f.Close(); !errors.Is(err, os.ErrClosed) {
 		return err
 	}

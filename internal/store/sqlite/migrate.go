@@ -40,8 +40,7 @@ func migrateOwn(ctx context.Context, db *sql.DB) error {
 		return fmt.Errorf("version of the tables: %w", err)
 	}
 	if version > len(files) {
-		return fmt.Errorf("the database has tables of version %d and this Slipway knows versions up to %d: "+
-			"it was used by a newer Slipway; run that one, or restore the database from before its first start", version, len(files))
+		return newerTables(version, len(files))
 	}
 	for n := version; n < len(files); n++ {
 		if err := applyMigration(ctx, db, files[n], n+1); err != nil {
@@ -49,6 +48,11 @@ func migrateOwn(ctx context.Context, db *sql.DB) error {
 		}
 	}
 	return nil
+}
+
+func newerTables(version, known int) error {
+	return fmt.Errorf("the database has tables of version %d and this Slipway knows versions up to %d: "+
+		"it was used by a newer Slipway; run that one, or restore the database from before its first start", version, known)
 }
 
 func applyMigration(ctx context.Context, db *sql.DB, file string, version int) error {

@@ -35,7 +35,8 @@ type DB struct {
 	read      *sql.DB
 	readers   *readers
 	writer    *writer
-	runs      keyedLock
+	runs      keyedLock[int64]
+	places    keyedLock[environmentKey]
 	bell      *bell
 	alarm     *alarm
 	jobs      *river.Client[*sql.Tx]
@@ -76,20 +77,16 @@ func (db *DB) open(ctx context.Context, path string, o Options) error {
 	}
 	var err error
 	// The cache of the writer holds the upper levels of every index; readers find the rest in the system's page cache.
-	if db.write, err = sql.Open("sqlite", dsn(path, "_txlock=immediate", "cache_size(-4096)", "synchronous(FULL)")); err != nil {
+	if db.write, err = sql.Open("sqlite", dsn(path, "_txlock=immediate", wal, walLimit, "cache_size(-4096)", "synchronous(FULL)")); err != nil {
 		return fmt.Errorf("writing connection: %w", err)
 	}
 	db.write.SetMaxOpenConns(1)
 	if err := migrate(ctx, db.write); err != nil {
 		return err
 	}
-	if db.read, err = sql.Open("sqlite", dsn(path, "_txlock=deferred", "cache_size(-1024)", "query_only(1)")); err != nil {
-		return fmt.Errorf("reading connections: %w", err)
+	if err := db.openReaders(dsn(path, "_txlock=deferred", wal, walLimit, "cache_size(-1024)", "query_only(1)"), o.Readers); err != nil {
+		return err
 	}
-	db.read.SetMaxOpenConns(o.Readers + 1) // one more for what River reads
-	db.read.SetConnMaxIdleTime(time.Minute)
-	db.readers = newReaders(db.read, o.Readers)
-
 	db.driver = newJobDriver(db)
 	if db.jobs, err = river.NewClient(db.driver, &river.Config{Logger: riverLogger(o.Logger)}); err != nil {
 		return fmt.Errorf("insert jobs: %w", err)
@@ -99,6 +96,16 @@ func (db *DB) open(ctx context.Context, path string, o Options) error {
 	}
 	db.writer, err = newWriter(ctx, db)
 	return err
+}
+
+func (db *DB) openReaders(dsn string, n int) (err error) {
+	if db.read, err = sql.Open("sqlite", dsn); err != nil {
+		return fmt.Errorf("reading connections: %w", err)
+	}
+	db.read.SetMaxOpenConns(n + 1) // one more for what River reads
+	db.read.SetConnMaxIdleTime(time.Minute)
+	db.readers = newReaders(db.read, n)
+	return nil
 }
 
 // Close waits for the changes under way and closes the file.
@@ -145,14 +152,20 @@ func (db *DB) loadSequences(ctx context.Context) (err error) {
 	return rows.Err()
 }
 
-// dsn adds to txlock the pragmas of one kind of connection. The path may hold any character.
-func dsn(path, txlock string, pragmas ...string) string {
+// Pragmas of connections that may write the file.
+const (
+	wal      = "journal_mode(WAL)"
+	walLimit = "journal_size_limit(16777216)"
+)
+
+// dsn adds to parameters the pragmas of one kind of connection. The path may hold any character.
+func dsn(path, parameters string, pragmas ...string) string {
 	query := url.Values{}
-	common := []string{"busy_timeout(10000)", "journal_mode(WAL)", "foreign_keys(1)", "temp_store(MEMORY)", "journal_size_limit(16777216)"}
+	common := []string{"busy_timeout(10000)", "foreign_keys(1)", "temp_store(MEMORY)"}
 	for _, p := range append(common, pragmas...) {
 		query.Add("_pragma", p)
 	}
-	u := url.URL{Scheme: "file", Path: path, RawQuery: txlock + "&" + query.Encode()}
+	u := url.URL{Scheme: "file", Path: path, RawQuery: parameters + "&" + query.Encode()}
 	return u.String()
 }
 

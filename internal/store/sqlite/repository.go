@@ -23,6 +23,31 @@ func (db *DB) Repositories(ctx context.Context) ([]pipeline.Repository, error) {
 	return repositories, wrap(err, "list repositories")
 }
 
+// RepositoryNamed finds a repository by its name, whether the App is still installed on it or not; ErrNotFound. Of several
+// that had the name one after the other, the one that has it now counts. Case does not count, as on GitHub.
+func (db *DB) RepositoryNamed(ctx context.Context, owner, name string) (r pipeline.Repository, err error) {
+	err = db.look(ctx, func(v view) error {
+		return v.one(`SELECT id, owner, name, default_branch, installation_id, private, clone_url FROM repositories
+			WHERE owner = ? AND name = ? ORDER BY listed DESC, updated_at DESC LIMIT 1`, []any{owner, name},
+			&r.ID, &r.Owner, &r.Name, &r.DefaultBranch, &r.InstallationID, &r.Private, &r.CloneURL)
+	})
+	return r, wrap(err, "repository "+owner+"/"+name)
+}
+
+// Repository returns what is known of a repository now, listed or not; ErrNotFound. Runs keep what they were started
+// with: an older name, perhaps, or an installation that is gone.
+func (db *DB) Repository(ctx context.Context, id int64) (pipeline.Repository, error) {
+	r := pipeline.Repository{ID: id}
+	err := db.look(ctx, func(v view) error {
+		return v.one(`SELECT owner, name, default_branch, installation_id, private, clone_url FROM repositories WHERE id = ?`,
+			[]any{id}, &r.Owner, &r.Name, &r.DefaultBranch, &r.InstallationID, &r.Private, &r.CloneURL)
+	})
+	if err != nil {
+		return pipeline.Repository{}, fmt.Errorf("repository %d: %w", id, err)
+	}
+	return r, nil
+}
+
 // SaveRepository notes that the App is installed on a repository, or what has changed of it.
 func (db *DB) SaveRepository(ctx context.Context, r pipeline.Repository) error {
 	return wrap(db.writer.apply(ctx, durable, func(b *batch) error {

@@ -10,7 +10,7 @@ import (
 const sweepBatch = 50
 
 // Sweep removes runs that ended before that time and returns their stage attempts, whose logs and artifacts can go.
-// Runs that are still open stay, however old. After an error those returned are gone all the same.
+// Runs that are still open stay, however old, and so do releases and the audit. After an error those returned are gone all the same.
 func (db *DB) Sweep(ctx context.Context, before time.Time) (stageRunIDs []int64, err error) {
 	for {
 		var runs, stages []int64
@@ -30,7 +30,7 @@ func (db *DB) Sweep(ctx context.Context, before time.Time) (stageRunIDs []int64,
 		}
 		stageRunIDs = append(stageRunIDs, stages...)
 		if len(runs) < sweepBatch {
-			return stageRunIDs, nil
+			return stageRunIDs, db.sweepDeployments(ctx)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river/riverdriver"
@@ -24,8 +25,8 @@ const (
 // Alone reports that no other process works these jobs, so that no leader is elected and Upkeep does a leader's work.
 func (*DB) Alone() bool { return true }
 
-// ReleaseJobs makes available what a process that is gone left running, and gives deliveries and stages that wait without
-// a job a new one. It is for the start, before anything is worked.
+// ReleaseJobs makes available what a process that is gone left running, and gives deliveries, stages and entries that
+// wait without a job a new one. It is for the start, before anything is worked.
 func (db *DB) ReleaseJobs(ctx context.Context) error {
 	err := db.writer.apply(ctx, durable, func(b *batch) error {
 		// An attempt at a stage that ended with the process is not counted: restarts are not the stage's fault. That of
@@ -49,7 +50,7 @@ func (db *DB) ReleaseJobs(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("release the jobs of the last process: %w", err)
 	}
-	return errors.Join(db.adoptDeliveries(ctx, db.now()), db.adoptStages(ctx))
+	return errors.Join(db.adoptDeliveries(ctx, db.now()), db.adoptStages(ctx), db.adoptEntries(ctx))
 }
 
 // Upkeep releases delayed jobs when they are due and removes old ones, until ctx ends.
@@ -68,7 +69,7 @@ func (db *DB) Upkeep(ctx context.Context) {
 				db.alarm.set(db.now().Add(time.Second))
 			}
 		case <-clean.C:
-			err = errors.Join(db.cleanJobs(ctx), db.adoptDeliveries(ctx, db.now().Add(-cleanEvery)), db.adoptStages(ctx))
+			err = errors.Join(db.cleanJobs(ctx), db.adoptDeliveries(ctx, db.now().Add(-cleanEvery)), db.adoptStages(ctx), db.adoptEntries(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			db.log.Error().Err(err).Msg("upkeep of the queue")
@@ -96,11 +97,16 @@ func (db *DB) releaseDue(ctx context.Context) error {
 }
 
 func (db *DB) setAlarm(ctx context.Context, now time.Time) error {
+	queues := store.Queues()
+	var args []any
+	for _, q := range queues {
+		args = append(args, q)
+	}
 	var next sql.NullString
 	err := db.look(ctx, func(v view) error {
-		return v.one(`SELECT CAST(min(scheduled_at) AS TEXT) FROM river_job
-			WHERE state IN ('available', 'retryable', 'scheduled') AND queue IN (?, ?, ?) AND priority = 1 AND scheduled_at > ?`,
-			[]any{store.QueueIntake, store.QueueStages, store.QueueControl, now.UTC().Format(riverTime)}, &next)
+		return v.one(`SELECT CAST(min(scheduled_at) AS TEXT) FROM river_job WHERE state IN ('available', 'retryable', 'scheduled')
+				AND queue IN (?`+strings.Repeat(", ?", len(queues)-1)+`) AND priority = 1 AND scheduled_at > ?`,
+			append(args, now.UTC().Format(riverTime)), &next)
 	})
 	if err != nil {
 		return fmt.Errorf("next due job: %w", err)

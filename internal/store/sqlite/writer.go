@@ -19,6 +19,9 @@ const (
 // errClosed is the answer to changes that come after Close.
 var errClosed = errors.New("the database is closed")
 
+// errReadOnly is the answer to changes of a database that was opened to be read.
+var errReadOnly = errors.New("the database is open to be read only")
+
 // durability says what a commit promises.
 type durability int
 
@@ -71,6 +74,9 @@ func newWriter(ctx context.Context, db *DB) (*writer, error) {
 // apply hands a change to the writer and waits until it is committed. When ctx ends before the writer has begun with
 // it, nothing happens; after that the outcome is awaited, so that an error always means "not done".
 func (w *writer) apply(ctx context.Context, d durability, do func(*batch) error) error {
+	if w == nil {
+		return errReadOnly
+	}
 	c := &change{do: do, durable: d, done: make(chan struct{})}
 	if err := w.hand(ctx, c); err != nil {
 		return err

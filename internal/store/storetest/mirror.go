@@ -116,10 +116,42 @@ func testRepositories(t *testing.T, s Store) {
 	no(t, s.RemoveRepository(t.Context(), a.ID))
 	no(t, s.SaveRepository(t.Context(), c))
 	newer := create(t, s, push(4, "aaa"))
+	for _, spelled := range []string{"renamed", "RENAMED"} {
+		if r, err := s.RepositoryNamed(t.Context(), "Acme", spelled); err != nil || r != c {
+			t.Errorf("%s: %+v, %v", spelled, r, err)
+		}
+	}
+	if r, err := s.RepositoryNamed(t.Context(), "acme", "shop-3"); err != nil || r.ID != 3 {
+		t.Errorf("one that is not listed: %+v, %v", r, err)
+	}
+	_, err = s.RepositoryNamed(t.Context(), "acme", "shop-1")
+	wantNotFound(t, "a name of before", err)
 	found, err = s.RunByNumber(t.Context(), "acme", "renamed", 1)
 	if err != nil || found.ID != newer.ID {
 		t.Errorf("run #1 of a name used twice: %d, %v, want %d", found.ID, err, newer.ID)
 	}
+}
+
+// testRepository: what is known of a repository is the newest, and stays when it is no longer listed.
+func testRepository(t *testing.T, s Store) {
+	known := func(want pipeline.Repository) {
+		t.Helper()
+		got, err := s.Repository(t.Context(), want.ID)
+		no(t, err)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("repository %d:\n%s", want.ID, diff)
+		}
+	}
+	a := repository(1)
+	_, err := s.Repository(t.Context(), a.ID)
+	wantNotFound(t, "repository", err)
+	create(t, s, push(1, "aaa"))
+	known(a)
+	a.Name, a.Private, a.InstallationID = "renamed", false, 8
+	no(t, s.SaveRepository(t.Context(), a))
+	known(a)
+	no(t, s.RemoveRepository(t.Context(), a.ID))
+	known(a)
 }
 
 func testSettings(t *testing.T, s Store) {

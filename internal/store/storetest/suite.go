@@ -21,8 +21,33 @@ type Store interface {
 	Sweep(ctx context.Context, before time.Time) (stageRunIDs []int64, err error)
 
 	Repositories(ctx context.Context) ([]pipeline.Repository, error)
+	RepositoryNamed(ctx context.Context, owner, name string) (pipeline.Repository, error)
+	Repository(ctx context.Context, id int64) (pipeline.Repository, error)
 	SaveRepository(ctx context.Context, r pipeline.Repository) error
 	RemoveRepository(ctx context.Context, id int64) error
+
+	pipeline.Releases
+
+	ChangeEnvironment(ctx context.Context, repositoryID int64, name string, change func(*pipeline.EnvironmentState) error) (pipeline.EnvironmentState, error)
+	EnvironmentState(ctx context.Context, repositoryID int64, name string) (pipeline.EnvironmentState, error)
+	EnvironmentStates(ctx context.Context, repositoryID int64) ([]pipeline.EnvironmentState, error)
+	CreateRelease(ctx context.Context, release pipeline.Release, files []pipeline.ReleaseFile) (stored pipeline.Release, created bool, err error)
+	Releases(ctx context.Context, f pipeline.ReleaseFilter) ([]pipeline.Release, error)
+
+	Record(ctx context.Context, r pipeline.AuditRecord) error
+	Records(ctx context.Context, f pipeline.AuditFilter) ([]pipeline.AuditRecord, error)
+	EachRecord(ctx context.Context, f pipeline.AuditFilter, yield func(pipeline.AuditRecord) error) error
+
+	SavePush(ctx context.Context, p pipeline.PushRecord) error
+	Pushes(ctx context.Context, repositoryID int64, sha string) ([]pipeline.PushRecord, error)
+	PushesTo(ctx context.Context, repositoryID int64, ref string, limit int) ([]pipeline.PushRecord, error)
+	SweepPushes(ctx context.Context, before time.Time) (int, error)
+
+	DeploymentMirror(ctx context.Context, runID int64, environment string, turn int) (pipeline.DeploymentMirror, error)
+	SaveDeploymentMirror(ctx context.Context, m pipeline.DeploymentMirror) error
+	LastDeployment(ctx context.Context, repositoryID int64, environment string) (pipeline.DeploymentMirror, error)
+	Sticky(ctx context.Context, repositoryID int64, pullRequest int) (pipeline.Sticky, error)
+	SaveSticky(ctx context.Context, s pipeline.Sticky) error
 
 	Mirrors(ctx context.Context, runID int64) (map[int64]pipeline.Mirror, error)
 	SaveMirror(ctx context.Context, m pipeline.Mirror) error
@@ -76,6 +101,28 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"concurrent changes":        testConcurrentChanges,
 		"concurrent creates":        testConcurrentCreates,
 		"cancelled callers":         testCancelled,
+		"environment":               testEnvironment,
+		"environment change fails":  testEnvironmentChangeFails,
+		"environments are a list":   testEnvironments,
+		"concurrent environments":   testConcurrentEnvironments,
+		"release":                   testRelease,
+		"release once":              testReleaseOnce,
+		"release fails":             testReleaseFails,
+		"release list":              testReleaseList,
+		"release outlives its run":  testReleaseOutlivesItsRun,
+		"concurrent releases":       testConcurrentReleases,
+		"audit":                     testAudit,
+		"audit once":                testAuditOnce,
+		"audit list":                testAuditList,
+		"audit in order":            testAuditInOrder,
+		"pushes":                    testPushes,
+		"push sweep":                testPushSweep,
+		"deployment":                testDeployment,
+		"deployment last":           testLastDeployment,
+		"deployment sweep":          testDeploymentSweep,
+		"sticky":                    testSticky,
+		"list by environment":       testListByEnvironment,
+		"gate jobs":                 testGateJobs,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,0 +1,78 @@
+package environment
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/slipwayhq/slipway/internal/pipeline"
+)
+
+// Lock closes an environment. One that is closed already stays as it is.
+func (k *Keeper) Lock(ctx context.Context, repo pipeline.Repository, environment, reason string, word Word) error {
+	_, err := k.store.ChangeEnvironment(ctx, repo.ID, environment, func(s *pipeline.EnvironmentState) error {
+		if s.Lock == nil {
+			s.Lock = &pipeline.Lock{By: word.By, Reason: reason, At: k.clock.Now()}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("lock %s: %w", environment, err)
+	}
+	return k.locked(ctx, repo, environment, "lock", reason, word)
+}
+
+// Unlock opens an environment: it lifts the lock, and what a rollback holds back.
+func (k *Keeper) Unlock(ctx context.Context, repo pipeline.Repository, environment string, word Word) error {
+	_, err := k.store.ChangeEnvironment(ctx, repo.ID, environment, func(s *pipeline.EnvironmentState) error {
+		s.Lock, s.Hold = nil, nil
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("unlock %s: %w", environment, err)
+	}
+	return k.locked(ctx, repo, environment, "unlock", "", word)
+}
+
+func (k *Keeper) locked(ctx context.Context, repo pipeline.Repository, environment, action, reason string, word Word) error {
+	if err := k.store.Record(ctx, pipeline.AuditRecord{
+		At: k.clock.Now(), Repository: repo.FullName(), RepositoryID: repo.ID, Environment: environment, Actor: word.By,
+		Action: action, Allowed: true, Why: reason, Via: word.Via, Cause: word.Cause,
+	}); err != nil {
+		return fmt.Errorf("record the %s of %s: %w", action, environment, err)
+	}
+	return k.Recheck(ctx, repo.ID, environment)
+}
+
+// RecheckRepository has everything that waits in a repository decided on again: its rules may have changed.
+func (k *Keeper) RecheckRepository(ctx context.Context, repositoryID int64) error {
+	return k.recheckRuns(ctx, pipeline.RunFilter{RepositoryID: repositoryID})
+}
+
+// RecheckPull has everything that waits for a pull request decided on again: its head moved, or it was closed.
+func (k *Keeper) RecheckPull(ctx context.Context, repositoryID int64, number int) error {
+	return k.recheckRuns(ctx, pipeline.RunFilter{RepositoryID: repositoryID, PullRequest: number})
+}
+
+func (k *Keeper) recheckRuns(ctx context.Context, filter pipeline.RunFilter) error {
+	filter.OpenOnly = true
+	for {
+		runs, err := k.store.Runs(ctx, filter)
+		if err != nil {
+			return fmt.Errorf("open runs: %w", err)
+		}
+		if len(runs) == 0 {
+			return nil
+		}
+		for _, run := range runs {
+			for _, e := range run.Entries {
+				if e.State != pipeline.EntryWaiting {
+					continue
+				}
+				if err := k.askGate(ctx, run.ID, e.Environment); err != nil {
+					return err
+				}
+			}
+			filter.Before = run.ID
+		}
+	}
+}
