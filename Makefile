@@ -14,7 +14,7 @@ SOURCES  := $(shell find cmd internal examples -name '*.go' -not -name '*_test.g
 
 .PHONY: help
 help: ## Print this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Install what the demo and the tests need (apt, when root)
@@ -37,6 +37,14 @@ test: setup ## All tests with the race detector
 .PHONY: e2e
 e2e: setup bin/slipway ## The real program, black box, with every real component
 	@scripts/e2e
+
+.PHONY: cluster-up
+cluster-up: ## A real Kubernetes on this machine, and a registry (root; docs/how-to/test-cluster.md)
+	@scripts/cluster up
+
+.PHONY: cluster-down
+cluster-down: ## End both
+	@scripts/cluster down
 
 .PHONY: bench
 bench: setup bin/slipway ## The figures of docs/performance.md

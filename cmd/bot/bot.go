@@ -32,18 +32,19 @@ import (
 // bot is the GitHub App: the core with everything that faces GitHub.
 type bot struct {
 	*core
-	forge      forge
-	dispatcher *handlers.Dispatcher
-	desk       *chatops.Desk
-	rules      *pipelinefile.Loader
-	keeper     *environment.Keeper
-	observers  []pipeline.Observer
-	reporter   *checks.Reporter
-	recovery   *githubclient.Recovery
-	stream     *dashboard.Stream
-	signedIn   *dashboard.SignedIn // nil: nobody can sign in
-	handler    http.Handler
-	reconciler *handlers.Reconciler
+	forge       forge
+	dispatcher  *handlers.Dispatcher
+	desk        *chatops.Desk
+	rules       *pipelinefile.Loader
+	keeper      *environment.Keeper
+	deployments *checks.Deployments
+	observers   []pipeline.Observer
+	reporter    *checks.Reporter
+	recovery    *githubclient.Recovery
+	stream      *dashboard.Stream
+	signedIn    *dashboard.SignedIn // nil: nobody can sign in
+	handler     http.Handler
+	reconciler  *handlers.Reconciler
 
 	endBackground context.CancelFunc
 	background    sync.WaitGroup
@@ -90,7 +91,7 @@ func newBot(ctx context.Context, settings config.Config, surroundings surroundin
 		runner: runnerOptions(settings, surroundings.sandboxMode), unavailable: surroundings.unavailable, definitions: definitions, forge: pool, secrets: secrets,
 		source: pipeline.GitSourceOf, deliver: b.deliver, log: log,
 		gate:     func(ctx context.Context, run int64, name string) error { return b.keeper.Work(ctx, run, name) },
-		announce: func(context.Context, int64, string) error { return nil }, // package checks brings it
+		announce: b.announce,
 		observers: func(c *core) []pipeline.Observer {
 			b.reporter = checks.NewReporter(checks.Options{
 				GitHub: pool, Store: c.db, PageURL: settings.PublicURL, AppID: settings.AppID, Logger: log,
@@ -115,6 +116,9 @@ func newBot(ctx context.Context, settings config.Config, surroundings surroundin
 func (b *bot) face(settings config.Config, definitions *pipelinefile.Loader, registry *prometheus.Registry) error {
 	now := pipeline.SystemClock{}.Now
 	b.keeper = newKeeper(b)
+	b.deployments = checks.NewDeployments(checks.DeploymentOptions{
+		GitHub: b.forge, Store: b.db, PageURL: settings.PublicURL, Logger: b.log,
+	})
 	b.desk = newDesk(b, settings.PublicURL)
 	err := b.signIn(settings)
 	if err != nil {

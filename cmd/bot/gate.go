@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 
+	"github.com/slipwayhq/slipway/internal/checks"
 	"github.com/slipwayhq/slipway/internal/environment"
 	"github.com/slipwayhq/slipway/internal/pipeline"
+	"github.com/slipwayhq/slipway/internal/queue"
 )
 
 // newKeeper builds what lets runs into environments.
@@ -13,6 +16,15 @@ func newKeeper(b *bot) *environment.Keeper {
 		Store: b.db, Rules: b.rules, People: b.forge, Forge: b.forge, Artifacts: artifactFiles{b.artifacts}, Superseder: b.service,
 		Observers: b.observers, Clock: pipeline.SystemClock{}, Logger: b.log,
 	})
+}
+
+// announce shows GitHub how a run's entry stands. What GitHub does not take now is told later, however long that is.
+func (b *bot) announce(ctx context.Context, runID int64, environment string) error {
+	err := b.deployments.Announce(ctx, runID, environment)
+	if again, ok := errors.AsType[*checks.AgainError](err); ok {
+		return queue.Snooze(again.After)
+	}
+	return err
 }
 
 // PullAt implements environment.Forge.

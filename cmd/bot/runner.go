@@ -9,13 +9,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/slipwayhq/slipway/internal/cluster"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/pythonenv"
 	"github.com/slipwayhq/slipway/internal/report"
 	"github.com/slipwayhq/slipway/internal/runner"
 	"github.com/slipwayhq/slipway/internal/stage/command"
+	"github.com/slipwayhq/slipway/internal/stage/kubernetes"
 	"github.com/slipwayhq/slipway/internal/stage/python"
 	"github.com/slipwayhq/slipway/internal/stage/pythonsecurity"
+	"github.com/slipwayhq/slipway/internal/stage/smoke"
 	"github.com/slipwayhq/slipway/internal/workspace"
 	"github.com/slipwayhq/slipway/internal/workspace/changes"
 )
@@ -27,7 +30,7 @@ func runnerCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			// The runner has its own handling of signals: the executor's are cancels with a reason.
 			return runner.Main(context.WithoutCancel(cmd.Context()), args[0], runner.Deps{
-				Stages: runnerKinds(), Checkout: checkOut, Clock: pipeline.SystemClock{},
+				Stages: runnerKinds(), Checkout: checkOut, Clock: pipeline.SystemClock{}, Mask: maskOf,
 			})
 		},
 	}
@@ -56,11 +59,23 @@ func runnerKinds() map[string]runner.Stage {
 			HTTP: &http.Client{Timeout: codecovTimeout}, Now: time.Now,
 		}),
 		"python-security": pythonsecurity.New(pythonsecurity.Options{Machine: machine, Now: time.Now}),
+		"kubernetes":      kubernetes.New(kubernetes.Options{Now: time.Now}),
+		"smoke":           smoke.New(smoke.Options{Now: time.Now}),
 	}
 }
 
 // runnerKindNames are the keys of runnerKinds.
-func runnerKindNames() []string { return []string{"run", "python", "python-security"} }
+func runnerKindNames() []string {
+	return []string{"run", "python", "python-security", "kubernetes", "smoke"}
+}
+
+// maskOf says what of a kubeconfig is secret. The rest of it, such as `apiVersion: v1`, is in every manifest.
+func maskOf(task pipeline.Task, name, value string) []string {
+	if env := task.Environment; env == nil || env.Cluster == nil || env.Cluster.Kubeconfig != name {
+		return nil
+	}
+	return cluster.SecretsOf([]byte(value))
+}
 
 // checkOut provides a stage's files through the workspace.
 func checkOut(

@@ -35,7 +35,7 @@ func (p page) beforeEntry(e *pipeline.Entry) block {
 	if ahead := e.Hold.Ahead; ahead > 0 {
 		parts = append(parts, prepared(fmt.Sprintf("Runs before this one: **%d**.", ahead)))
 	}
-	if what := p.commands(e); what != nil {
+	if what := commands(e, "press **Approve**, or "+p.comment(), p.comment()); what != nil {
 		parts = append(parts, titled{"What to do", what})
 	}
 	parts = append(parts, approvals(e), refused(e))
@@ -82,12 +82,8 @@ func people(who string) string {
 	return strings.Join(names, ", ")
 }
 
-// commands are the lines to write, with who may; nil: there is nothing to do.
-func (p page) commands(e *pipeline.Entry) block {
-	where := "comment on the pull request that brought the commit"
-	if n := p.run.Trigger.PullRequest; n > 0 {
-		where = fmt.Sprintf("comment on pull request #%d", n)
-	}
+// commands are the lines to write, with who may; nil: there is nothing to do. approve and other are how they are given.
+func commands(e *pipeline.Entry, approve, other string) block {
 	var parts stacked
 	var said []string
 	for _, m := range e.Hold.Missing {
@@ -95,9 +91,9 @@ func (p page) commands(e *pipeline.Entry) block {
 			continue
 		}
 		said = append(said, m.Command)
-		how := "To go on, " + where
+		how := "To go on, " + other
 		if m.Rule == ruleApprovals {
-			how = "If exactly this may enter, press **Approve**, or " + where
+			how = "If exactly this may enter, " + approve
 		}
 		if m.Who != "" {
 			how += ", as " + people(m.Who)
@@ -108,6 +104,14 @@ func (p page) commands(e *pipeline.Entry) block {
 		return nil
 	}
 	return parts
+}
+
+// comment is where a command is to be written.
+func (p page) comment() string {
+	if n := p.run.Trigger.PullRequest; n > 0 {
+		return fmt.Sprintf("comment on pull request #%d", n)
+	}
+	return "comment on the pull request that brought the commit"
 }
 
 // approvals are those given so far.

@@ -35,7 +35,7 @@ func cookiesFor(public *url.URL, base string) cookies {
 }
 
 func (c cookies) set(w http.ResponseWriter, name, value string, life time.Duration) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever the public address is https
 		Name: c.prefix + name, Value: value, Path: c.path, MaxAge: int(life.Seconds()), Secure: c.secure, HttpOnly: true,
 		SameSite: http.SameSiteLaxMode, // Strict would not be sent on the way back from GitHub, nor for links in checks
 	})

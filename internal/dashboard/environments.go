@@ -115,18 +115,16 @@ func (s *server) environments(w http.ResponseWriter, r *http.Request) {
 
 // known finds the repository of an address and asks whether it may be seen; otherwise it has answered.
 func (s *server) known(w http.ResponseWriter, r *http.Request) (pipeline.Repository, bool) {
-	repositories, err := s.runs.Repositories(r.Context())
-	if err != nil {
-		s.trouble(w, r, fmt.Errorf("list repositories: %w", err))
+	repository, err := s.runs.RepositoryNamed(r.Context(), r.PathValue("owner"), r.PathValue("repo"))
+	switch {
+	case errors.Is(err, pipeline.ErrNotFound):
+		s.absent(w, r)
+		return pipeline.Repository{}, false
+	case err != nil:
+		s.trouble(w, r, fmt.Errorf("repository %s/%s: %w", r.PathValue("owner"), r.PathValue("repo"), err))
 		return pipeline.Repository{}, false
 	}
-	for _, repository := range repositories {
-		if strings.EqualFold(repository.Owner, r.PathValue("owner")) && strings.EqualFold(repository.Name, r.PathValue("repo")) {
-			return repository, s.see(w, r, repository)
-		}
-	}
-	s.absent(w, r)
-	return pipeline.Repository{}, false
+	return repository, s.see(w, r, repository)
 }
 
 func (s *server) environmentsView(r *http.Request, repository pipeline.Repository, now time.Time) (environmentsView, error) {

@@ -19,6 +19,8 @@ import (
 
 // memory is the store of the tests: runs, logs and artifacts in maps.
 type memory struct {
+	pressed      []Press
+	refuses      string
 	mu           sync.Mutex
 	runs         []pipeline.Run // newest first
 	repositories []pipeline.Repository
@@ -59,6 +61,12 @@ func (m *memory) Runs(_ context.Context, f pipeline.RunFilter) ([]pipeline.Run, 
 	var list []pipeline.Run
 	for _, run := range m.runs {
 		r := run.Trigger.Repository
+		if f.Environment != "" && run.Entry(f.Environment) == nil {
+			continue
+		}
+		if f.Limit == 0 {
+			f.Limit = 50
+		}
 		if (f.Before == 0 || run.ID < f.Before) && (f.Owner == "" || strings.EqualFold(r.Owner, f.Owner) && strings.EqualFold(r.Name, f.Name)) &&
 			(f.Branch == "" || run.Trigger.Branch == f.Branch) && (!f.OpenOnly || !run.Status.Final()) &&
 			(f.Status == "" || run.Status == f.Status) && len(list) < f.Limit {
@@ -81,6 +89,15 @@ func (m *memory) RunByNumber(_ context.Context, owner, name string, number int64
 
 func (m *memory) Repositories(context.Context) ([]pipeline.Repository, error) {
 	return m.repositories, m.broken
+}
+
+func (m *memory) RepositoryNamed(_ context.Context, owner, name string) (pipeline.Repository, error) {
+	for _, r := range m.repositories {
+		if strings.EqualFold(r.Owner, owner) && strings.EqualFold(r.Name, name) {
+			return r, m.broken
+		}
+	}
+	return pipeline.Repository{}, errors.Join(m.broken, pipeline.ErrNotFound)
 }
 
 func (m *memory) Lines(_ context.Context, stageRunID, afterSeq int64, limit int) ([]pipeline.StoredLine, error) {
@@ -119,7 +136,7 @@ func (everyone) Visitor(*http.Request) (Person, bool)            { return Person
 func serverOf(t *testing.T, m *memory, change func(*Deps)) *server {
 	t.Helper()
 	deps := Deps{
-		Runs: m, Logs: m, Artifacts: m, Access: everyone{}, Stream: NewStream(), Clock: displaytest.Clock{}, Log: zerolog.Nop(),
+		Runs: m, Logs: m, Artifacts: m, Access: everyone{}, Stream: NewStream(), Places: m, Desk: m, Clock: displaytest.Clock{}, Log: zerolog.Nop(),
 	}
 	if change != nil {
 		change(&deps)

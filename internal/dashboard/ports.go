@@ -15,6 +15,8 @@ type Runs interface {
 	// RunByNumber returns pipeline.ErrNotFound for a run or repository that does not exist.
 	RunByNumber(ctx context.Context, owner, name string, number int64) (pipeline.Run, error)
 	Repositories(ctx context.Context) ([]pipeline.Repository, error)
+	// RepositoryNamed finds a repository whether or not the App is still installed on it; pipeline.ErrNotFound.
+	RepositoryNamed(ctx context.Context, owner, name string) (pipeline.Repository, error)
 }
 
 // Logs is where the lines of stage attempts are kept.

@@ -29,7 +29,7 @@ func TestReturnPath(t *testing.T) {
 		"/\t/evil.example":                        "/",
 		"/\n/evil.example":                        "/",
 		"\t//evil.example":                        "/",
-		" //evil.example":                         "/",
+		"\u0020//evil.example":                    "/",
 		"https://evil.example/":                   "/",
 		"https:/evil.example/":                    "/",
 		"https:evil.example":                      "/",

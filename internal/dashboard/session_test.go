@@ -78,16 +78,16 @@ func TestForgedCookies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	real := b.browser.Jar.Cookies(at)[0]
-	parts := strings.Split(real.Value, ".")
+	genuine := b.browser.Jar.Cookies(at)[0]
+	parts := strings.Split(genuine.Value, ".")
 	later := strings.Join([]string{parts[0], parts[1], "9" + parts[2][1:], parts[3]}, ".")
-	forged := []string{"", ".", "...", real.Value + ".", real.Value + "x", parts[0], strings.Join(parts[:3], "."), later, strings.Repeat(real.Value, 40)}
-	for i := range len(real.Value) {
+	forged := []string{"", ".", "...", genuine.Value + ".", genuine.Value + "x", parts[0], strings.Join(parts[:3], "."), later, strings.Repeat(genuine.Value, 40)}
+	for i := range len(genuine.Value) {
 		other := byte('A')
-		if real.Value[i] == 'A' {
+		if genuine.Value[i] == 'A' {
 			other = 'B'
 		}
-		changed := real.Value[:i] + string(other) + real.Value[i+1:]
+		changed := genuine.Value[:i] + string(other) + genuine.Value[i+1:]
 		// The last character of a signature carries bits that mean nothing; they are compared all the same.
 		forged = append(forged, changed)
 	}
@@ -96,7 +96,7 @@ func TestForgedCookies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.AddCookie(&http.Cookie{Name: real.Name, Value: value})
+		r.AddCookie(&http.Cookie{Name: genuine.Name, Value: value})
 		if who := g.guest().do(r).who(); who != "" {
 			t.Errorf("%q is signed in with %q", who, value)
 		}
@@ -106,7 +106,7 @@ func TestForgedCookies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.AddCookie(&http.Cookie{Name: sessionCookie, Value: real.Value})
+	r.AddCookie(&http.Cookie{Name: sessionCookie, Value: genuine.Value})
 	if who := g.guest().do(r).who(); who != "" {
 		t.Errorf("%q is signed in with a cookie of another name", who)
 	}

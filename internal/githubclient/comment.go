@@ -24,24 +24,50 @@ func (p *Pool) React(ctx context.Context, repository pipeline.Repository, commen
 
 // Reply writes a comment on a pull request.
 func (p *Pool) Reply(ctx context.Context, repository pipeline.Repository, number int, body string) error {
+	_, err := p.Comment(ctx, repository, number, body)
+	return err
+}
+
+// Comment writes a comment on a pull request and returns its ID.
+func (p *Pool) Comment(ctx context.Context, repository pipeline.Repository, number int, body string) (id int64, err error) {
+	client, err := p.Client(repository.InstallationID)
+	if err != nil {
+		return 0, err
+	}
+	made, _, err := client.Issues.CreateComment(ctx, repository.Owner, repository.Name, number, &github.IssueComment{Body: &body})
+	return made.GetID(), wrap(err, "comment on %s#%d", repository.FullName(), number)
+}
+
+// EditComment replaces the text of a comment of ours; pipeline.ErrNotFound where somebody deleted it.
+func (p *Pool) EditComment(ctx context.Context, repository pipeline.Repository, comment int64, body string) error {
 	client, err := p.Client(repository.InstallationID)
 	if err != nil {
 		return err
 	}
-	_, _, err = client.Issues.CreateComment(ctx, repository.Owner, repository.Name, number, &github.IssueComment{Body: &body})
-	return wrap(err, "comment on %s#%d", repository.FullName(), number)
+	_, _, err = client.Issues.EditComment(ctx, repository.Owner, repository.Name, comment, &github.IssueComment{Body: &body})
+	return wrap(err, "edit comment %d of %s", comment, repository.FullName())
 }
 
 // Replied reports whether the App has written a comment with that mark on a pull request since then. Others can write the
 // mark, too; theirs do not count.
 func (p *Pool) Replied(ctx context.Context, repository pipeline.Repository, number int, since time.Time, mark string) (bool, error) {
+	id, err := p.FindComment(ctx, repository, number, since, mark)
+	return id != 0, err
+}
+
+// FindComment looks for a comment with that mark that the App has written on a pull request, or edited, since then; a zero
+// time: ever. Others can write the mark, too; theirs do not count. 0: there is none.
+func (p *Pool) FindComment(ctx context.Context, repository pipeline.Repository, number int, since time.Time, mark string) (id int64, err error) {
 	client, err := p.Client(repository.InstallationID)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	comments, err := paged(func(page github.ListOptions) ([]writtenComment, *github.Response, error) {
-		path := fmt.Sprintf("repos/%s/%s/issues/%d/comments?per_page=%d&page=%d&since=%s", repository.Owner, repository.Name, number,
-			page.PerPage, max(page.Page, 1), since.UTC().Format("2006-01-02T15:04:05Z"))
+		path := fmt.Sprintf("repos/%s/%s/issues/%d/comments?per_page=%d&page=%d", repository.Owner, repository.Name, number,
+			page.PerPage, max(page.Page, 1))
+		if !since.IsZero() {
+			path += "&since=" + since.UTC().Format("2006-01-02T15:04:05Z")
+		}
 		req, err := client.NewRequest(http.MethodGet, path, nil)
 		if err != nil {
 			return nil, nil, err
@@ -51,18 +77,19 @@ func (p *Pool) Replied(ctx context.Context, repository pipeline.Repository, numb
 		return found, resp, wrap(err, "list the comments of %s#%d", repository.FullName(), number)
 	})
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	for _, c := range comments {
 		if c.App != nil && c.App.ID == p.config.AppID && strings.Contains(c.Body, mark) {
-			return true, nil
+			return c.ID, nil
 		}
 	}
-	return false, nil
+	return 0, nil
 }
 
 // writtenComment has what go-github's type lacks: the App that wrote it.
 type writtenComment struct {
+	ID   int64  `json:"id"`
 	Body string `json:"body"`
 	App  *struct {
 		ID int64 `json:"id"`

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -68,9 +69,7 @@ func (s signIn) post(address string, more url.Values) *http.Response {
 	u, err := url.Parse(address)
 	s.must(err)
 	form := u.Query()
-	for name, values := range more {
-		form[name] = values
-	}
+	maps.Copy(form, more)
 	resp, err := s.browser.PostForm(s.config.Endpoint.AuthURL, form)
 	s.must(err)
 	s.must(resp.Body.Close())

@@ -117,7 +117,7 @@ func writeExchange(g *GitHub, w http.ResponseWriter, r *http.Request, answer url
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	if _, err := w.Write(body); err != nil {
+	if _, err := w.Write(body); err != nil { //nolint:gosec // a form or JSON, and never shown
 		g.log.Debug().Err(err).Msg("the caller went away")
 	}
 }

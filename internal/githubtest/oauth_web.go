@@ -62,7 +62,7 @@ func (s *site) answer(w http.ResponseWriter, r *http.Request, q oauthRequest, lo
 		s.refuseAuthorization(w, s.page(r, "Authorize"), err)
 		return
 	}
-	http.Redirect(w, r, target, http.StatusFound)
+	http.Redirect(w, r, target, http.StatusFound) //nolint:gosec // a registered callback, see check
 }
 
 // Authorize agrees to what an App asks at an address of the web flow, and returns where GitHub sends the person then.

@@ -42,12 +42,13 @@ func (r *Run) advanceStages(now time.Time) []Job {
 	latest := r.latest()
 	for changed := true; changed; {
 		changed = false
+		prepared := make(map[string]bool) // answers of this round: with a matrix, hundreds ask for the same hundreds
 		for i := range r.Stages {
 			s := &r.Stages[i]
-			if s.Superseded || s.Status != StatusQueued || s.Spec.Uses == UsesSummary && s.Spec.Skip == "" && r.entriesOpen() {
+			if s.Superseded || s.Status != StatusQueued {
 				continue
 			}
-			next, reason, by := latest.next(s, r.Held(*s))
+			next, reason, by := r.next(latest, s, prepared)
 			if next == StatusQueued {
 				continue
 			}
@@ -66,25 +67,26 @@ func (r *Run) advanceStages(now time.Time) []Job {
 	return jobs
 }
 
-// entriesOpen reports whether what becomes of an entry is not recorded yet: a summary tells of it.
-func (r *Run) entriesOpen() bool {
-	return slices.ContainsFunc(r.Entries, func(e Entry) bool { return !e.State.Final() })
-}
-
 // next decides what becomes of a queued stage, with the reason and, where another stage is to blame, its key.
-func (l latestAttempts) next(s *StageRun, held bool) (next Status, reason, by string) {
+func (r *Run) next(latest latestAttempts, s *StageRun, prepared map[string]bool) (next Status, reason, by string) {
 	switch {
 	case s.Spec.Skip != "":
 		return StatusSkipped, s.Spec.Skip, ""
-	case held:
+	case r.Held(*s):
 		return StatusWaiting, s.Spec.Hold, ""
 	case s.Spec.Uses == UsesSummary:
-		return l.nextSummary(), "", ""
+		return r.nextSummary(latest), "", ""
+	}
+	if e := r.entryOf(s); e != nil && !s.Admitted {
+		if why, closed := e.closed(); closed {
+			return StatusSkipped, why, latest.culprit(r.entering(e.Environment))
+		}
 	}
 	if s.toPrepare() && s.Spec.Early {
 		return StatusReady, "", ""
 	}
-	if next, reason, by = l.afterNeeds(s); next == StatusReady && s.Spec.Enters && !s.Admitted && !s.toPrepare() {
+	next, reason, by = latest.afterNeeds(s, prepared)
+	if next == StatusReady && s.Spec.Enters && !s.Admitted && !s.toPrepare() {
 		return StatusQueued, "", "" // the gate decides
 	}
 	return next, reason, by
@@ -92,7 +94,7 @@ func (l latestAttempts) next(s *StageRun, held bool) (next Status, reason, by st
 
 // afterNeeds decides by the stages that a stage needs. For its preparation, those that change the same environment need
 // only be prepared, too.
-func (l latestAttempts) afterNeeds(s *StageRun) (next Status, reason, by string) {
+func (l latestAttempts) afterNeeds(s *StageRun, prepared map[string]bool) (next Status, reason, by string) {
 	next = StatusReady
 	for _, need := range s.Spec.Needs {
 		n := l.of(need.Stage)
@@ -100,7 +102,7 @@ func (l latestAttempts) afterNeeds(s *StageRun) (next Status, reason, by string)
 		case n.Status.Passed(), n.Status == StatusSkipped && need.Optional:
 		case n.Status.Final():
 			return StatusSkipped, fmt.Sprintf("it needs %s, which %s", need.Stage, past(n.Status)), need.Stage
-		case s.toPrepare() && n.Spec.Enters && n.Spec.Environment == s.Spec.Environment && l.prepared(n, make(map[string]bool)):
+		case s.toPrepare() && n.Spec.Enters && n.Spec.Environment == s.Spec.Environment && l.prepared(n, prepared):
 		default:
 			next = StatusQueued
 		}
@@ -130,15 +132,29 @@ func (l latestAttempts) of(key string) *StageRun {
 	return &StageRun{Status: StatusSkipped}
 }
 
-// nextSummary lets a summary start when every stage has ended but those that wait for a summary themselves.
-func (l latestAttempts) nextSummary() Status {
+// nextSummary lets a summary start when every stage has ended but those that wait for a summary themselves, and what became
+// of changes of environments is recorded.
+func (r *Run) nextSummary(l latestAttempts) Status {
 	after := make(map[string]bool)
 	for key, s := range l {
 		if !s.Status.Final() && s.Spec.Uses != UsesSummary && !l.afterSummary(key, after) {
 			return StatusQueued
 		}
 	}
+	if slices.ContainsFunc(r.Entries, func(e Entry) bool { return e.entered() && !e.State.Final() && !l.openIn(e.Environment) }) {
+		return StatusQueued
+	}
 	return StatusReady
+}
+
+// openIn reports whether a stage that changes an environment has not ended.
+func (l latestAttempts) openIn(environment string) bool {
+	for _, s := range l {
+		if s.Spec.Enters && s.Spec.Environment == environment && !s.Status.Final() {
+			return true
+		}
+	}
+	return false
 }
 
 // afterSummary reports whether a stage needs a summary, directly or through others; known holds earlier answers.
@@ -181,11 +197,15 @@ func (r *Run) current(key string) *StageRun {
 	return &StageRun{Status: StatusSkipped}
 }
 
-// settle derives the run's status from its stages.
+// settle derives the run's status from its stages. As long as the outcome of a change of an environment is not recorded,
+// the run goes on.
 func (r *Run) settle(now time.Time) {
 	was := r.Status
 	r.Status = runStatus(r.Current())
-	if r.Status == StatusRunning && r.onlyWaits() {
+	switch {
+	case r.Status.Final() && r.leaving():
+		r.Status = StatusRunning
+	case !r.Status.Final() && r.onlyWaits():
 		r.Status = StatusWaiting
 	}
 	if r.StartedAt.IsZero() && r.Status != StatusQueued && r.Status != StatusWaiting {
@@ -199,13 +219,14 @@ func (r *Run) settle(now time.Time) {
 	}
 }
 
+func (r *Run) leaving() bool {
+	return slices.ContainsFunc(r.Entries, func(e Entry) bool { return e.State == EntryLeaving })
+}
+
 // onlyWaits reports whether nothing works and what is left waits before an environment.
 func (r *Run) onlyWaits() bool {
-	waits := false
-	for _, e := range r.Entries {
-		waits = waits || e.State == EntryWaiting
-	}
-	return waits && !slices.ContainsFunc(r.Stages, func(s StageRun) bool {
+	waits := slices.ContainsFunc(r.Entries, func(e Entry) bool { return e.State == EntryWaiting })
+	return waits && !r.leaving() && !slices.ContainsFunc(r.Stages, func(s StageRun) bool {
 		return !s.Superseded && (s.Status == StatusReady || s.Status == StatusRunning)
 	})
 }

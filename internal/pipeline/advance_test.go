@@ -273,24 +273,61 @@ func TestStatusCan(t *testing.T) {
 	}
 }
 
-// docs/architecture.md shows the state machine; it must be the one that holds.
-func TestDiagramIsTheStateMachine(t *testing.T) {
+// drawn are the arrows of the diagram under a heading of docs/architecture.md.
+func drawn(t *testing.T, heading string) map[string]bool {
+	t.Helper()
 	text, err := os.ReadFile("../../docs/architecture.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	drawn := map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?m)^    ([a-z_]+) --> ([a-z_]+)`).FindAllStringSubmatch(string(text), -1) {
-		drawn[m[1]+" --> "+m[2]] = true
+	_, section, found := strings.Cut(string(text), "\n## "+heading+"\n")
+	if !found {
+		t.Fatalf("docs/architecture.md has no section %q", heading)
 	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	arrows := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^    ([a-z_]+) --> ([a-z_]+)`).FindAllStringSubmatch(section, -1) {
+		arrows[m[1]+" --> "+m[2]] = true
+	}
+	return arrows
+}
+
+func arrows[S ~string](table map[S][]S) map[string]bool {
 	holds := map[string]bool{}
-	for from, nexts := range transitions {
+	for from, nexts := range table {
 		for _, to := range nexts {
 			holds[string(from)+" --> "+string(to)] = true
 		}
 	}
-	if diff := cmp.Diff(holds, drawn); diff != "" {
-		t.Errorf("the diagram is not the table:\n%s", diff)
+	return holds
+}
+
+// docs/architecture.md shows the state machines; they must be the ones that hold.
+func TestDiagramsAreTheStateMachines(t *testing.T) {
+	if diff := cmp.Diff(arrows(transitions), drawn(t, "States of a stage attempt")); diff != "" {
+		t.Errorf("the diagram of stages is not the table:\n%s", diff)
+	}
+	if diff := cmp.Diff(arrows(entryTransitions), drawn(t, "States of an entry into an environment")); diff != "" {
+		t.Errorf("the diagram of entries is not the table:\n%s", diff)
+	}
+}
+
+func TestEntryStates(t *testing.T) {
+	for from, nexts := range entryTransitions {
+		for _, to := range nexts {
+			if !from.Can(to) || from.Can(from) {
+				t.Errorf("%s: %v", from, nexts)
+			}
+			if _, known := entryTransitions[to]; !known {
+				t.Errorf("%s leads to %s, which leads nowhere", from, to)
+			}
+		}
+		if from.Final() != (len(nexts) == 1 && nexts[0] == EntryPreparing) {
+			t.Errorf("%s is final: %v", from, from.Final())
+		}
+	}
+	if EntryState("").Final() || EntryState("entered ").Can(EntryLeaving) {
+		t.Error("what is no state is one")
 	}
 }
 

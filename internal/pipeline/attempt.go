@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -28,6 +29,8 @@ func (s *StageRun) Move(to Status, now time.Time) error {
 	switch {
 	case to == StatusRunning:
 		s.StartedAt = now
+	case to == StatusQueued:
+		s.StartedAt = time.Time{} // it does not work while it waits for its second step
 	case to.Final():
 		s.FinishedAt, s.Progress = now, ""
 	}
@@ -64,6 +67,10 @@ func (r *Run) Conclude(stageRunID int64, result Result, now time.Time) ([]Job, e
 		return r.Advance(now), nil
 	}
 	status := result.Verdict.Status
+	if s.cutOff(result) {
+		status = StatusCancelled
+		result.Verdict = Verdict{Status: status, Title: "Cancelled: " + s.Cancel, Cause: "The stage was cancelled before its second step."}
+	}
 	if s.Spec.ContinueOnFailure && (status == StatusFailure || status == StatusTimedOut) {
 		status = StatusNeutral
 	}
@@ -118,12 +125,15 @@ func (r *Run) tryAgain(stageRunID int64, now time.Time) []Job {
 	default:
 		return nil
 	}
-	fresh := r.newAttempt(s.Spec.Key, next, now)
-	if fresh.Spec.Enters {
-		// It prepares again and the gate decides again, after the pause.
-		if e := r.Entry(fresh.Spec.Environment); e != nil {
-			e.NotBefore = now.Add(after)
+	e := r.entryOf(&s)
+	if e != nil {
+		if _, closed := e.closed(); closed {
+			return nil // nothing of it would be let in
 		}
+	}
+	fresh := r.newAttempt(s.Spec.Key, next, now)
+	if e != nil && !fresh.toPrepare() {
+		e.NotBefore = now.Add(after) // the gate decides again, after the pause
 		return nil
 	}
 	fresh.Status = StatusReady
@@ -150,8 +160,12 @@ func (r *Run) newAttempt(key string, with StageRun, now time.Time) *StageRun {
 	return &r.Stages[len(r.Stages)-1]
 }
 
-// Rerun makes new attempts of an ended stage, of those that did not run because of it and of the summary. asker is who
-// wants it: with stages that change an environment, they ask for that, too.
+// ErrUnderWay says that an environment is being changed or left by the run: what belongs to it is run again afterwards.
+var ErrUnderWay = errors.New("the run is changing the environment, and what belongs to that is run again when it has left")
+
+// Rerun makes new attempts of an ended stage, of those that did not run because of it, of the others that kept the run out
+// of an environment with it, and of the summary. asker is who wants it: with stages that change an environment, they ask
+// for that, too. While the run is in that environment it is ErrUnderWay.
 func (r *Run) Rerun(key, asker, why string, now time.Time) ([]Job, error) {
 	s := r.current(key)
 	if s.Spec.Key != key {
@@ -160,14 +174,21 @@ func (r *Run) Rerun(key, asker, why string, now time.Time) ([]Job, error) {
 	if !s.Status.Final() {
 		return nil, nil // it has not ended: what was asked for is under way
 	}
-	r.Reason = "" // whoever cancelled the run is overruled
 	again := r.broughtBack(key)
-	for _, c := range r.Current() {
+	current := r.Current()
+	for i := range current {
+		if e := r.entryOf(&current[i]); e != nil && again[current[i].Spec.Key] && e.entered() && !e.State.Final() {
+			return nil, fmt.Errorf("%s of run #%d in %s: %w", key, r.Number, e.Environment, ErrUnderWay)
+		}
+	}
+	r.Reason = "" // whoever cancelled the run is overruled
+	for _, c := range current {
 		switch {
-		case !again[c.Spec.Key], c.Status == StatusQueued, c.Status == StatusWaiting:
+		case !again[c.Spec.Key], c.Phase != PhaseApply && (c.Status == StatusQueued || c.Status == StatusWaiting):
 			continue
 		case !c.Status.Final():
-			// A summary would tell of a run that goes on: another attempt tells of the end.
+			// A summary would tell of a run that goes on, and what was prepared rests on what is run again: another attempt
+			// takes its place.
 			if err := r.current(c.Spec.Key).endUntold(why, now); err != nil {
 				return nil, err
 			}
@@ -186,21 +207,32 @@ func (s *StageRun) endUntold(why string, now time.Time) error {
 }
 
 // broughtBack are the keys of a stage, of the summaries and of those that a re-run lets run: skipped because of one of
-// them, or needing one and cancelled before they began.
+// them, or needing one and cancelled before they began, or broken, so that the rest would not be let into the environment
+// that one of them is to change. What has been prepared from one of them is to be prepared again.
 func (r *Run) broughtBack(key string) map[string]bool {
 	again := map[string]bool{key: true}
-	for _, c := range r.Current() {
+	entered := make(map[string]bool) // environments
+	latest, current := r.latest(), r.Current()
+	for _, c := range current {
 		if c.Spec.Uses == UsesSummary {
 			again[c.Spec.Key] = true
 		}
 	}
 	for grown := true; grown; {
 		grown = false
-		for _, c := range r.Current() {
+		for i := range current {
+			c := &current[i]
+			if again[c.Spec.Key] {
+				if c.Spec.Enters && !entered[c.Spec.Environment] {
+					entered[c.Spec.Environment], grown = true, true
+				}
+				continue
+			}
 			skipped := c.Status == StatusSkipped && again[c.SkippedBy]
 			untouched := c.Status == StatusCancelled && c.StartedAt.IsZero() &&
 				slices.ContainsFunc(c.Spec.Needs, func(n Need) bool { return again[n.Stage] })
-			if (skipped || untouched) && !again[c.Spec.Key] {
+			inTheWay := c.Spec.Enters && entered[c.Spec.Environment] && c.Status.broke()
+			if skipped || untouched || inTheWay || c.waitsPrepared() && latest.comesAfter(c, again) {
 				again[c.Spec.Key], grown = true, true
 			}
 		}
@@ -208,13 +240,27 @@ func (r *Run) broughtBack(key string) map[string]bool {
 	return again
 }
 
+// waitsPrepared reports whether an attempt has prepared from what it needs, and waits for its second step.
+func (s *StageRun) waitsPrepared() bool {
+	return s.Phase == PhaseApply && !s.Spec.Early && (s.Status == StatusQueued || s.Status == StatusWaiting)
+}
+
+// comesAfter reports whether a stage needs one of those, directly or through others.
+func (l latestAttempts) comesAfter(s *StageRun, keys map[string]bool) bool {
+	for key := range l.before(s) {
+		if key != s.Spec.Key && keys[key] {
+			return true
+		}
+	}
+	return false
+}
+
 // Cancel ends what has not started and asks what runs to stop; the summary still tells what happened.
 func (r *Run) Cancel(reason string, now time.Time) []Job {
 	if r.Status.Final() {
 		return nil
 	}
-	r.Reason = reason
-	interrupt := false
+	ended, interrupt := false, false
 	for i := range r.Stages {
 		s := &r.Stages[i]
 		switch {
@@ -225,7 +271,11 @@ func (r *Run) Cancel(reason string, now time.Time) []Job {
 			interrupt = true
 		default:
 			s.Status, s.Reason, s.FinishedAt = StatusCancelled, reason, now
+			ended = true
 		}
+	}
+	if ended || interrupt {
+		r.Reason = reason // otherwise nothing was left to cancel
 	}
 	jobs := r.Advance(now)
 	if interrupt {

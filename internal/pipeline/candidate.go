@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // PartKind is what a part of a candidate is.
@@ -77,6 +78,14 @@ func (c Candidate) Moved(now Candidate) []string {
 	return moved
 }
 
+// Extends reports whether a candidate is an earlier one with more parts, and nothing of that one moved: what could only be
+// prepared after a part of the change.
+func (c Candidate) Extends(earlier Candidate) bool {
+	known := partNames(earlier.Parts, nil)
+	c.Parts = slices.DeleteFunc(slices.Clone(c.Parts), func(p Part) bool { return !slices.Contains(known, partName{p.Kind, p.Name}) })
+	return c.Fingerprint() == earlier.Fingerprint()
+}
+
 // ExtraApproval is why one approval more is needed; empty: it is not.
 func (c Candidate) ExtraApproval() string {
 	for _, p := range c.Parts {
@@ -115,17 +124,21 @@ func partNames(a, b []Part) []partName {
 	return names
 }
 
+// part is a part's value; legs of a matrix may share a name, and are told together.
 func (c Candidate) part(n partName) string {
+	var values []string
 	for _, p := range c.Parts {
 		if p.Kind == n.kind && p.Name == n.name {
-			return p.Value
+			values = append(values, p.Value)
 		}
 	}
-	return ""
+	return strings.Join(values, ", ")
 }
 
 func sortParts(parts []Part) {
-	slices.SortFunc(parts, func(a, b Part) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
+	slices.SortFunc(parts, func(a, b Part) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Value, b.Value))
+	})
 }
 
 // shortValue is a hash or an image as people compare them.
@@ -134,7 +147,7 @@ func shortValue(v string) string {
 	switch {
 	case v == "":
 		return "nothing"
-	case len(v) > shown && !slices.Contains([]byte(v), '@'):
+	case len(v) > shown && !strings.ContainsAny(v, "@ "):
 		return v[:shown]
 	default:
 		return v

@@ -26,6 +26,7 @@ type script struct {
 	plays   map[string]func(ctx context.Context, emit func(pipeline.StageEvent)) *pipeline.Verdict // by stage key
 	tasks   map[string]*play
 	started []string
+	seen    []pipeline.Task
 	secrets map[string]pipeline.Secrets
 }
 
@@ -48,6 +49,7 @@ func (s *script) Start(_ context.Context, task pipeline.Task, secrets pipeline.S
 	p := &play{grown: make(chan struct{}), cancel: cancel}
 	s.tasks[task.ID] = p
 	s.started = append(s.started, fmt.Sprintf("%s#%d", task.Stage.Key, task.Attempt))
+	s.seen = append(s.seen, task)
 	s.secrets[task.Stage.Key] = secrets
 	run := s.plays[task.Stage.Key]
 	go func() {
@@ -150,6 +152,8 @@ type world struct {
 	kept       []string
 	private    []string
 	refused    string // the artifact that cannot be kept
+	lost       bool   // what was kept for a second step is gone
+	releases   []pipeline.Release
 }
 
 func (w *world) Definition(context.Context, pipeline.Trigger) (pipeline.Definition, error) {
@@ -185,11 +189,29 @@ func (w *world) KeepPrivate(_ context.Context, _ int64, a pipeline.Artifact) err
 }
 
 func (w *world) Private(_ context.Context, _ int64, name string) ([]byte, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.lost {
+		w.lost = false
+		return nil, fmt.Errorf("private %s: %w", name, pipeline.ErrNotFound)
+	}
 	return []byte("kept " + name), nil
 }
 
 func (w *world) Release(context.Context, int64, string, int64) (pipeline.Release, error) {
 	return pipeline.Release{}, pipeline.ErrNotFound
+}
+
+func (w *world) Releases(_ context.Context, f pipeline.ReleaseFilter) ([]pipeline.Release, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var found []pipeline.Release
+	for _, r := range w.releases {
+		if r.Environment == f.Environment {
+			found = append(found, r)
+		}
+	}
+	return found, nil
 }
 
 func (w *world) ReleaseFile(context.Context, int64, string, int64, string) ([]byte, error) {

@@ -35,6 +35,26 @@ const (
 	EntrySkipped EntryState = "skipped"
 )
 
+// entryTransitions is the whole state machine of an entry. A final one is opened again when a stage of it is run again.
+var entryTransitions = map[EntryState][]EntryState{ //nolint:gochecknoglobals // a constant table; Go has no constant maps
+	EntryPreparing: {EntryDeciding, EntryFailed, EntryCancelled, EntrySkipped},
+	// Back to preparing: something it was prepared from is run again. Leaving: it had entered, and was cancelled.
+	EntryDeciding: {EntryWaiting, EntryEntered, EntryPreparing, EntryLeaving, EntryVoid, EntryCancelled},
+	EntryWaiting:  {EntryEntered, EntryPreparing, EntryLeaving, EntryVoid, EntryRejected, EntryCancelled},
+	// Back to deciding: a stage of it is tried again.
+	EntryEntered:   {EntryLeaving, EntryDeciding},
+	EntryLeaving:   {EntryDone, EntryFailed, EntryCancelled},
+	EntryDone:      {EntryPreparing},
+	EntryFailed:    {EntryPreparing},
+	EntryRejected:  {EntryPreparing},
+	EntryVoid:      {EntryPreparing},
+	EntryCancelled: {EntryPreparing},
+	EntrySkipped:   {EntryPreparing},
+}
+
+// Can reports whether the state machine allows next after s.
+func (s EntryState) Can(next EntryState) bool { return slices.Contains(entryTransitions[s], next) }
+
 // Final reports whether a state is an end. A stage that is run again opens its entry again.
 func (s EntryState) Final() bool {
 	switch s {
@@ -44,6 +64,9 @@ func (s EntryState) Final() bool {
 		return false
 	}
 }
+
+// asks reports whether the gate's answer is what an entry waits for.
+func (s EntryState) asks() bool { return s == EntryDeciding || s == EntryWaiting }
 
 // Entry is a run's way into one environment.
 type Entry struct {
@@ -152,7 +175,25 @@ func (r *Run) Entry(environment string) *Entry {
 
 // Changing reports whether the run is in an environment: it must not be cut off for something newer.
 func (r *Run) Changing() bool {
-	return slices.ContainsFunc(r.Entries, func(e Entry) bool { return !e.EnteredAt.IsZero() && !e.State.Final() })
+	return slices.ContainsFunc(r.Entries, func(e Entry) bool { return e.entered() && !e.State.Final() })
+}
+
+// entered reports whether the run has been let into the environment since the entry was opened.
+func (e *Entry) entered() bool { return !e.EnteredAt.IsZero() }
+
+// closed reports whether nothing may go on to change the environment, and why: it has ended, or it ends as soon as what
+// is at work in it has.
+func (e *Entry) closed() (why string, closed bool) {
+	switch {
+	case e.State.Final():
+	case e.entered() && e.Reason != "":
+	default:
+		return "", false
+	}
+	if e.Reason == "" {
+		return "the way into " + e.Environment + " has ended", true
+	}
+	return e.Reason, true
 }
 
 // Environment finds the definition that a stage's environment had when the run was planned; nil: there is none.

@@ -18,6 +18,9 @@ func (e *Engine) execute(ctx context.Context, run Run, s StageRun) error {
 		return fmt.Errorf("look for task %s: %w", task.ID, err)
 	}
 	if !known {
+		if task.Current, err = e.currentRelease(ctx, run, s); err != nil {
+			return err
+		}
 		verdict, err := e.launch(ctx, run, s, task)
 		if err != nil {
 			return err
@@ -58,7 +61,7 @@ func (e *Engine) launch(ctx context.Context, run Run, s StageRun, task Task) (*V
 	if s.Cancel != "" {
 		return &Verdict{Status: StatusCancelled, Title: "Cancelled: " + s.Cancel, Cause: "The stage was cancelled before it began."}, nil
 	}
-	secrets, verdict, err := e.taskSecrets(ctx, run, s)
+	secrets, verdict, err := e.taskSecrets(ctx, run, s, task.Current)
 	if err != nil || verdict != nil {
 		return verdict, err
 	}
@@ -121,7 +124,7 @@ func lostVerdict(lost LostError) Verdict {
 }
 
 // taskSecrets looks up what the stage names; a secret nobody has set is the verdict, not an error.
-func (e *Engine) taskSecrets(ctx context.Context, run Run, s StageRun) (Secrets, *Verdict, error) {
+func (e *Engine) taskSecrets(ctx context.Context, run Run, s StageRun, current *Release) (Secrets, *Verdict, error) {
 	secrets := Secrets{Env: make(map[string]string, len(s.Spec.Secrets))}
 	if run.Trigger.Trusted() {
 		for _, name := range s.Spec.Secrets {
@@ -146,7 +149,10 @@ func (e *Engine) taskSecrets(ctx context.Context, run Run, s StageRun) (Secrets,
 			}
 		}
 	}
-	files, err := e.taskFiles(ctx, run, s)
+	files, err := e.taskFiles(ctx, run, s, current)
+	if errors.Is(err, ErrNotFound) {
+		return Secrets{}, goneVerdict(err), nil
+	}
 	if err != nil {
 		return Secrets{}, nil, err
 	}
@@ -159,16 +165,33 @@ func (e *Engine) taskSecrets(ctx context.Context, run Run, s StageRun) (Secrets,
 	return secrets, nil, nil
 }
 
-// taskFiles are what the attempt's preparation kept, and the files of the release that a rollback brings back.
-func (e *Engine) taskFiles(ctx context.Context, run Run, s StageRun) (map[string][]byte, error) {
+// currentRelease is the release that the stage's environment runs now; nil: none of ours.
+func (e *Engine) currentRelease(ctx context.Context, run Run, s StageRun) (*Release, error) {
+	if s.Spec.Environment == "" {
+		return nil, nil //nolint:nilnil // the stage has no environment
+	}
+	newest, err := e.releases.Releases(ctx, ReleaseFilter{RepositoryID: run.Trigger.Repository.ID, Environment: s.Spec.Environment, Limit: 1})
+	if err != nil {
+		return nil, fmt.Errorf("current release of %s: %w", s.Spec.Environment, err)
+	}
+	if len(newest) == 0 {
+		return nil, nil //nolint:nilnil // nothing of ours runs there
+	}
+	return &newest[0], nil
+}
+
+// taskFiles are what the attempt's preparation kept, the files of the release that a rollback brings back, and, for a
+// stage that applies, those of the release it takes the place of.
+func (e *Engine) taskFiles(ctx context.Context, run Run, s StageRun, current *Release) (map[string][]byte, error) {
 	files := make(map[string][]byte)
-	if r := run.Restores; r != nil && s.Spec.Environment != "" {
-		for _, name := range r.Files {
-			content, err := e.releases.ReleaseFile(ctx, r.RepositoryID, r.Environment, r.Number, name)
-			if err != nil {
-				return nil, fmt.Errorf("file %s of release %d of %s: %w", name, r.Number, r.Environment, err)
-			}
-			files[name] = content
+	if run.Restores != nil && s.Spec.Environment != "" {
+		if err := e.addReleaseFiles(ctx, files, "", *run.Restores); err != nil {
+			return nil, err
+		}
+	}
+	if current != nil && s.Phase == PhaseApply {
+		if err := e.addReleaseFiles(ctx, files, CurrentFiles, *current); err != nil {
+			return nil, err
 		}
 	}
 	if s.Phase != PhaseApply {
@@ -182,6 +205,25 @@ func (e *Engine) taskFiles(ctx context.Context, run Run, s StageRun) (map[string
 		files[a.Name] = content
 	}
 	return files, nil
+}
+
+func (e *Engine) addReleaseFiles(ctx context.Context, files map[string][]byte, below string, r Release) error {
+	for _, name := range r.Files {
+		content, err := e.releases.ReleaseFile(ctx, r.RepositoryID, r.Environment, r.Number, name)
+		if err != nil {
+			return fmt.Errorf("file %s of release %d of %s: %w", name, r.Number, r.Environment, err)
+		}
+		files[below+name] = content
+	}
+	return nil
+}
+
+// goneVerdict: nothing is applied that is not what was prepared. Another attempt prepares it again.
+func goneVerdict(err error) *Verdict {
+	return &Verdict{
+		Status: StatusFailure, Infrastructure: true, Title: "what it needs is no longer kept",
+		Cause: fmt.Sprintf("Files that this stage needs are gone: %v. What was prepared may have waited too long.", err),
+	}
 }
 
 func secretVerdict(run Run, s StageRun, name string, err error) *Verdict {

@@ -45,7 +45,7 @@ func NeedsChangedPaths(d Definition) bool {
 }
 
 // NewPlan makes the plan of a trigger: which stages, under which names, and what is skipped or held from the outset.
-// It does no I/O. An error is a condition that could not be evaluated.
+// It does no I/O. An error is a condition that could not be evaluated, or environments that wait for each other.
 func NewPlan(t Trigger, d Definition, facts PlanFacts) (Plan, error) {
 	plan := Plan{Name: d.Name, Source: d.Source, Notify: d.Notify, Restores: facts.Restores}
 	keys := make(map[string][]string, len(d.Stages)) // stage id -> keys of its legs
@@ -76,6 +76,9 @@ func NewPlan(t Trigger, d Definition, facts PlanFacts) (Plan, error) {
 		forgive(plan.Stages)
 	}
 	setEntries(&plan, t, d)
+	if err := refuseCircle(t, plan); err != nil {
+		return Plan{}, err
+	}
 	return plan, nil
 }
 
@@ -238,7 +241,8 @@ func skipReason(t Trigger, d Definition, def StageDefinition, environment, refus
 		}
 	}
 	switch {
-	case len(def.Paths) > 0 && !def.MatchPaths(facts.ChangedPaths):
+	// What a person asks to deploy is the whole, whatever the last commit changed: the environment may hold anything older.
+	case len(def.Paths) > 0 && t.Deploy == nil && !def.MatchPaths(facts.ChangedPaths):
 		return "nothing under its paths has changed: " + strings.Join(def.Paths, ", "), nil
 	case refusal != "":
 		return refusal, nil

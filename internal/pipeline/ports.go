@@ -145,10 +145,12 @@ type ArtifactStore interface {
 	Private(ctx context.Context, stageRunID int64, name string) ([]byte, error)
 }
 
-// Releases finds what a rollback brings back.
+// Releases finds what a rollback brings back, and what a deploy takes the place of.
 type Releases interface {
 	// Release returns ErrNotFound.
 	Release(ctx context.Context, repositoryID int64, environment string, number int64) (Release, error)
+	// Releases lists releases, newest first: the first of an environment is the one that it runs.
+	Releases(ctx context.Context, filter ReleaseFilter) ([]Release, error)
 	// ReleaseFile returns a file kept with a release; ErrNotFound.
 	ReleaseFile(ctx context.Context, repositoryID int64, environment string, number int64, name string) ([]byte, error)
 }

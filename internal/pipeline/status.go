@@ -48,3 +48,8 @@ func (s Status) Final() bool {
 
 // Passed reports whether a stage that needs this one may start: success (reused or not) and neutral do.
 func (s Status) Passed() bool { return s == StatusSuccess || s == StatusNeutral }
+
+// broke reports whether a stage ended so that what needs it cannot go on.
+func (s Status) broke() bool {
+	return s == StatusFailure || s == StatusTimedOut || s == StatusCancelled
+}

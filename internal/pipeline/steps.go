@@ -11,7 +11,10 @@ var twoSteps = map[string]struct{ early bool }{ //nolint:gochecknoglobals // a c
 
 // impliedSecrets are those a kind uses where somebody has set them, without the file naming them.
 var impliedSecrets = map[string][]string{ //nolint:gochecknoglobals // as above
-	"image":      {"DOCKER_USERNAME", "DOCKER_PASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"},
+	"image": {
+		"DOCKER_USERNAME", "DOCKER_PASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+		"COSIGN_PRIVATE_KEY", "COSIGN_PASSWORD",
+	},
 	"terraform":  {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"},
 	"kubernetes": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"},
 	"smoke":      {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"},
@@ -37,7 +40,12 @@ func (s *StageRun) toPrepare() bool {
 
 // endsPrepared takes the result of a preparation that passed: the attempt waits for what it prepared for.
 func (s *StageRun) endsPrepared(result Result) bool {
-	return s.Spec.Steps == PrepareThenApply && s.Phase == PhasePrepare && result.Verdict.Status.Passed()
+	return s.Spec.Steps == PrepareThenApply && s.Phase == PhasePrepare && result.Verdict.Status.Passed() && s.Cancel == ""
+}
+
+// cutOff: what was to be cancelled has passed its preparation all the same, and goes no further.
+func (s *StageRun) cutOff(result Result) bool {
+	return s.Spec.Steps == PrepareThenApply && s.Phase == PhasePrepare && result.Verdict.Status.Passed() && s.Cancel != ""
 }
 
 // after is the result of a stage of two steps: what was done first, then how it was prepared.

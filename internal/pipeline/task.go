@@ -26,8 +26,13 @@ type Task struct {
 	Parts []Part `json:"parts,omitempty"`
 	// Images are the published images, "registry/repository@sha256:…", by the id of the stage that built them.
 	Images map[string]string `json:"images,omitempty"`
+	// Running are the images of this stage that environments run now, by the environment's name.
+	Running map[string]string `json:"running,omitempty"`
 	// Restores is the release that a rollback brings back; its files are in Secrets.Files.
 	Restores *Release `json:"restores,omitempty"`
+	// Current is the release that the environment runs now; nil: none of ours. A stage that applies has its files too, in
+	// Secrets.Files below CurrentFiles.
+	Current *Release `json:"current,omitempty"`
 	// Env is what contract 11.4 promises (CI, SLIPWAY_…) and the outputs of earlier stages, without secrets.
 	Env map[string]string `json:"env"`
 	// CacheScope separates caches: "owner/repo" for trusted commits; untrusted ones get an empty cache that is thrown away.
@@ -63,9 +68,13 @@ type Secrets struct {
 	Env map[string]string `json:"env,omitempty"`
 	// GitToken fetches the one repository, read-only; it never reaches the repository's own code.
 	GitToken string `json:"git_token,omitempty"`
-	// Files are what the attempt's preparation kept (Session.KeepPrivate), or the files of the release of a rollback, by name.
+	// Files are what the attempt's preparation kept (Session.KeepPrivate), the files of the release of a rollback, and those
+	// of the release that the environment runs (CurrentFiles), by name.
 	Files map[string][]byte `json:"files,omitempty"`
 }
+
+// CurrentFiles heads the names of files of the release that the environment runs.
+const CurrentFiles = "current/"
 
 // StageEventType tells which field of an event is set.
 type StageEventType string

@@ -27,7 +27,7 @@ func newTask(run Run, s StageRun, source Source) Task {
 	task := Task{
 		ID:    taskID(s),
 		Stage: s.Spec, Trigger: t, RunNumber: run.Number, Attempt: s.Attempt, Phase: s.Phase, Source: source,
-		Environment: run.Environment(s.Spec.Environment), Images: publishedImages(run),
+		Environment: run.Environment(s.Spec.Environment), Images: publishedImages(run, s),
 		Env: taskEnv(run, s), CacheScope: scope, CacheWritable: t.Trusted(),
 		Grace: taskGrace, MaxLogBytes: taskMaxLogBytes,
 	}
@@ -46,15 +46,18 @@ func newTask(run Run, s StageRun, source Source) Task {
 	return task
 }
 
-// publishedImages are those of the run's stages so far, or of the release that is brought back.
-func publishedImages(run Run) map[string]string {
+// publishedImages are those of the stages that a stage comes after, so that it does not depend on which was faster, or of
+// the release that is brought back.
+func publishedImages(run Run, s StageRun) map[string]string {
 	var parts []Part
 	if run.Restores != nil {
 		parts = run.Restores.Parts
 	}
-	for _, s := range run.Current() {
-		if s.Spec.Environment == "" && s.Status.Passed() {
-			parts = mergeParts(parts, s.Result.Parts)
+	latest := run.latest()
+	before := latest.before(&s)
+	for _, n := range run.Current() {
+		if before[n.Spec.Key] && n.Spec.Key != s.Spec.Key && n.Status.Passed() {
+			parts = mergeParts(parts, n.Result.Parts)
 		}
 	}
 	return Candidate{Parts: parts}.Images()
@@ -98,7 +101,7 @@ func taskEnv(run Run, s StageRun) map[string]string {
 		maps.Copy(env, run.Restores.Outputs)
 	}
 	maps.Copy(env, neededOutputs(run, s.Spec))
-	if image := theImage(run); image != "" {
+	if image := theImage(run, s); image != "" {
 		env["SLIPWAY_IMAGE"] = image
 	}
 	maps.Copy(env, s.Spec.Env)
@@ -159,9 +162,9 @@ func envName(id string) string {
 	}, id)
 }
 
-// theImage is the run's published image where there is exactly one.
-func theImage(run Run) string {
-	images := publishedImages(run)
+// theImage is the published image that a stage comes after, where there is exactly one.
+func theImage(run Run, s StageRun) string {
+	images := publishedImages(run, s)
 	if len(images) != 1 {
 		return ""
 	}

@@ -71,6 +71,10 @@ var formats = map[string]textFormat{ //nolint:gochecknoglobals // a constant tab
 		pattern: regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`),
 		must:    "a Kubernetes name: lower-case letters, digits and -, at most 63",
 	},
+	"helm-value": {
+		pattern: regexp.MustCompile(`^[A-Za-z0-9_-]+(\\?\.[A-Za-z0-9_-]+|\[[0-9]+\])*$`),
+		must:    "the dotted name of a value, such as image.tag or hosts[0].name",
+	},
 	"region": {
 		pattern: regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`),
 		must:    "an AWS region such as us-east-1",

@@ -27,6 +27,16 @@ type KubernetesSettings struct {
 	Timeout           Duration `json:"timeout" doc:"How long a rollout may take." default:"5m"`
 	Prune             bool     `json:"prune" doc:"Whether objects that left the manifests are deleted."`
 	RollbackOnFailure bool     `json:"rollback-on-failure" doc:"Whether a failed rollout goes back to the release before."`
+	Conflicts         string   `json:"conflicts" doc:"What is done about fields that somebody else manages in the cluster: fail, or take them." enum:"fail take" default:"fail"`
+	// Helm is nil where nothing is said of charts.
+	Helm *HelmSettings `json:"helm,omitempty" doc:"How the chart is rendered, where the manifests are one."`
+}
+
+// HelmSettings is `helm` of a kubernetes stage.
+type HelmSettings struct {
+	Release string            `json:"release,omitempty" doc:"The name of the release that the templates see; without it the chart's." format:"label"`
+	Values  []string          `json:"values,omitempty" doc:"Files of values, relative to the repository; later ones win." format:"path" rule:"unique"`
+	Set     map[string]string `json:"set,omitempty" doc:"Single values by their dotted names." keys:"helm-value" rule:"scalar empty"`
 }
 
 // Phase is a list of file patterns within the manifests.
@@ -44,12 +54,14 @@ func (*Phase) schema() map[string]any {
 
 // SmokeSettings is `with` of a smoke stage. Exactly one of Service and URL is set.
 type SmokeSettings struct {
-	Service  string       `json:"service,omitempty" doc:"The Kubernetes service to ask." format:"label"`
-	URL      string       `json:"url,omitempty" doc:"The address to ask." format:"url"`
-	Port     int          `json:"port,omitempty" doc:"The service's port; without it its only or first one." min:"1" max:"65535"`
-	Attempts int          `json:"attempts" doc:"How often each check is tried." default:"10" min:"1" max:"1000"`
-	Interval Duration     `json:"interval" doc:"The pause between tries." default:"10s"`
-	Checks   []SmokeCheck `json:"checks" doc:"The requests; without any, GET / must answer 200." rule:"some"`
+	Service string `json:"service,omitempty" doc:"The Kubernetes service to ask." format:"label"`
+	URL     string `json:"url,omitempty" doc:"The address to ask." format:"url"`
+	// Namespace is the service's.
+	Namespace string       `json:"namespace,omitempty" doc:"The namespace of the service; without it the one that the kubernetes stage before deployed to." format:"label"`
+	Port      int          `json:"port,omitempty" doc:"The service's port; without it its only or first one." min:"1" max:"65535"`
+	Attempts  int          `json:"attempts" doc:"How often each check is tried." default:"10" min:"1" max:"1000"`
+	Interval  Duration     `json:"interval" doc:"The pause between tries." default:"10s"`
+	Checks    []SmokeCheck `json:"checks" doc:"The requests; without any, GET / must answer 200." rule:"some"`
 }
 
 // SmokeCheck is one request and what its answer must be. In JSON it always has method and path.
@@ -78,6 +90,8 @@ func checkSmoke(d *decoder, settings any, at path) {
 		d.problemf(at.key("url"), "and service exclude each other: keep one of them")
 	case url && d.has(at.key("port")):
 		d.problemf(at.key("port"), "goes with service: write the port into the url")
+	case url && d.has(at.key("namespace")):
+		d.problemf(at.key("namespace"), "goes with service: a url says all itself")
 	}
 	if len(smoke.Checks) == 0 {
 		smoke.Checks = []SmokeCheck{{Method: "GET", Path: "/", Status: []int{200}}}

@@ -89,6 +89,8 @@ func (s *session) execute(ctx context.Context, c Command, prepared sandbox.Prepa
 	captured := &capture{}
 	var stdout *output
 	switch {
+	case c.Stdout != nil:
+		spec.Stdout, spec.Stderr = c.Stdout, logged
 	case c.Quiet:
 		spec.Stdout, spec.Stderr = captured, logged
 	case c.Capture:
@@ -151,7 +153,7 @@ func (s *session) newOutput(step string, line func(string)) *output {
 			line(text)
 		}
 	})
-	return &output{recorder: s.recorder, masked: s.recorder.redactor.NewWriter(lines), lines: lines}
+	return &output{recorder: s.recorder, masked: s.recorder.concealed.now().NewWriter(lines), lines: lines}
 }
 
 // Write drops everything once the log is full: a gigabyte of output must not cost the work of masking it.

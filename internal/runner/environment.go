@@ -30,9 +30,16 @@ func MachineEnv(environ, pass []string) []string {
 	return env
 }
 
-// OwnEnv is MachineEnv with what tells a runner, but not its commands, where the container engine is.
+// identity is how a machine in AWS tells what it is, where it has no metadata address. Stages use it to assume a role.
+var identity = []string{ //nolint:gochecknoglobals // a constant list; Go has no constant slices
+	"AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_SESSION_NAME", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+	"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+}
+
+// OwnEnv is MachineEnv with what tells a runner, but not its commands, where the container engine is and what the machine
+// is in AWS.
 func OwnEnv(environ, pass []string) []string {
-	return MachineEnv(environ, append(slices.Clone(pass), sandbox.EngineVariables...))
+	return MachineEnv(environ, slices.Concat(pass, sandbox.EngineVariables, identity))
 }
 
 // sealEnvironment forgets every variable that OwnEnv does not pass: what stages and checkouts start inherits nothing.

@@ -155,7 +155,7 @@ func (k *keeper) reserve(name string, size int64) (string, error) {
 }
 
 func (k *keeper) transfer(to *os.File, from io.Reader) (int64, error) {
-	redactor := k.recorder.redactor
+	redactor := k.recorder.concealed.now()
 	if redactor.Empty() {
 		return io.Copy(to, from)
 	}

@@ -52,6 +52,9 @@ type Deps struct {
 	Stages   map[string]Stage
 	Checkout CheckoutFunc
 	Clock    pipeline.Clock
+	// Mask says what of a secret's value must not be shown, for values of which that is not the whole: a kubeconfig. Nil, or
+	// an empty answer: all of it.
+	Mask func(task pipeline.Task, name, value string) []string
 }
 
 // Failure is an error that is the commit's or its configuration's fault, so that trying again changes nothing: the

@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
-	"github.com/slipwayhq/slipway/internal/runner/redact"
 )
 
 // Bounds of what a stage may tell, so that a hostile report cannot fill the disk.
@@ -21,8 +20,8 @@ const (
 
 // recorder writes events, masked, numbered and bounded. It is the only way out of a runner.
 type recorder struct {
-	clock    pipeline.Clock
-	redactor *redact.Redactor
+	clock     pipeline.Clock
+	concealed concealed
 
 	mu       sync.Mutex
 	to       io.Writer
@@ -63,7 +62,7 @@ func (r *recorder) full() bool {
 
 // emit masks and records any other event.
 func (r *recorder) emit(event pipeline.StageEvent) {
-	event = mask(r.redactor, event)
+	event = mask(r.concealed.now(), event)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	essential := isEssential(event.Type)

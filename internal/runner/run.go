@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/runner/process"
-	"github.com/slipwayhq/slipway/internal/runner/redact"
 	"github.com/slipwayhq/slipway/internal/runner/sandbox"
 )
 
@@ -94,11 +93,9 @@ func (j *job) newSession(secrets pipeline.Secrets) (*session, error) {
 
 // carryOut is the task between its first event and its verdict.
 func (j *job) carryOut(ctx context.Context, s *session, secrets pipeline.Secrets) (pipeline.Verdict, Checkout) {
-	redactor, err := newRedactor(secrets)
-	if err != nil {
+	if err := s.recorder.concealed.add(j.valuesOf(secrets)); err != nil {
 		return j.verdictOf(ctx, s, err), Checkout{}
 	}
-	s.recorder.redactor = redactor
 	stage, known := j.deps.Stages[j.task.Stage.Uses]
 	if !known {
 		return j.verdictOf(ctx, s, &Failure{
@@ -113,23 +110,36 @@ func (j *job) carryOut(ctx context.Context, s *session, secrets pipeline.Secrets
 		return j.verdictOf(ctx, s, err), checkout
 	}
 	verdict, err := runStage(ctx, stage, s)
-	if ctx.Err() != nil || err != nil {
+	switch {
+	case err != nil:
 		verdict = j.verdictOf(ctx, s, err)
+	case ctx.Err() != nil && !verdict.Status.Passed():
+		// A stage that passed in spite of it has done all it was to do.
+		verdict = withCause(j.verdictOf(ctx, s, nil), verdict.Cause)
 	}
 	j.keepArtifacts(ctx, s)
 	return verdict, checkout
 }
 
-// newRedactor knows every secret of the task, the token that fetches it included.
-func newRedactor(secrets pipeline.Secrets) (*redact.Redactor, error) {
-	values := maps.Clone(secrets.Env)
-	if values == nil {
-		values = map[string]string{}
+// valuesOf are what must not be shown of the secrets of the task, the token that fetches it included.
+func (j *job) valuesOf(secrets pipeline.Secrets) map[string]string {
+	values := make(map[string]string, len(secrets.Env)+1)
+	for name, value := range secrets.Env {
+		var parts []string
+		if j.deps.Mask != nil {
+			parts = j.deps.Mask(j.task, name, value)
+		}
+		if len(parts) == 0 {
+			parts = []string{value}
+		}
+		for i, part := range parts {
+			values[name+strings.Repeat("'", i)] = part // the name tells people which one is too short
+		}
 	}
 	if secrets.GitToken != "" {
 		values["the token that fetches the repository"] = secrets.GitToken
 	}
-	return redact.New(values)
+	return values
 }
 
 func (j *job) checkOut(ctx context.Context, s *session, secrets pipeline.Secrets) (checkout Checkout, err error) {

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"io"
 	"os"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
@@ -11,7 +12,7 @@ import (
 type Stage interface {
 	// Run carries out the task. A red build is a verdict; an error is our own trouble (the runner makes it an
 	// infrastructure failure). When ctx ends the stage returns promptly; the runner knows whether that was a timeout
-	// or a cancel and writes the verdict itself.
+	// or a cancel and writes the verdict itself, with the Cause of the stage's own, if it has one, behind it.
 	Run(ctx context.Context, s Session) (pipeline.Verdict, error)
 }
 
@@ -47,6 +48,9 @@ type Session interface {
 	// Part fixes a part of the candidate: what people approve and what alone may be applied afterwards. A later part of
 	// the same kind and name takes the place of an earlier one.
 	Part(pipeline.Part)
+	// Conceal masks a value that is no secret of the task, such as a token that was made from one, in everything that is
+	// told from now on and in the output of commands that begin after it. Values under four characters are refused.
+	Conceal(name, value string) error
 	// KeepPrivate keeps content for the second step of the stage, encrypted. Nobody is shown it, and it is not masked. Each
 	// name can be kept once.
 	KeepPrivate(name string, content []byte) error
@@ -67,6 +71,9 @@ type Command struct {
 	Capture bool
 	// Quiet keeps standard output out of the log (a JSON report on stdout). Standard error is always logged.
 	Quiet bool
+	// Stdout, where set, receives standard output as it is, unmasked and out of the log: a stage that reads it tells what it
+	// makes of it. It is written by one goroutine.
+	Stdout io.Writer
 	// Image, where set, is the container image the command runs in.
 	Image string
 	// Line, where set, sees every line of output (masked) as it comes: for progress.

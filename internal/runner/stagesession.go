@@ -110,7 +110,7 @@ func stepOf(ctx context.Context) string {
 }
 
 func (s *session) Step(ctx context.Context, name string, fn func(context.Context) (string, error)) (err error) {
-	name = s.recorder.redactor.String(name) // log lines carry it too
+	name = s.recorder.concealed.now().String(name) // log lines carry it too
 	step := pipeline.Step{Name: name, Status: pipeline.StatusRunning, StartedAt: s.recorder.clock.Now().UTC()}
 	s.recorder.emit(pipeline.StageEvent{Type: pipeline.StageEventStep, Step: &step})
 	s.openStep(name)
@@ -172,8 +172,8 @@ func (s *session) logIn(step, text string) {
 	}
 	lines := process.NewLines(func(line string) { s.recorder.log(step, line) })
 	// Neither fails: both write to memory and to the recorder, which keeps its own error.
-	_, _ = lines.Write([]byte(s.recorder.redactor.String(text) + "\n")) // see above
-	_ = lines.Close()                                                   // see above
+	_, _ = lines.Write([]byte(s.recorder.concealed.now().String(text) + "\n")) // see above
+	_ = lines.Close()                                                          // see above
 }
 
 func (s *session) Progress(text string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
@@ -44,6 +45,14 @@ func (j *job) verdictOf(ctx context.Context, s *session, err error) pipeline.Ver
 	return pipeline.Verdict{
 		Status: pipeline.StatusFailure, Infrastructure: true, Title: "The runner had trouble of its own", Cause: fmt.Sprintf("%v.", err),
 	}
+}
+
+// withCause adds what the stage itself has to say of its end.
+func withCause(verdict pipeline.Verdict, cause string) pipeline.Verdict {
+	if cause != "" {
+		verdict.Cause = strings.TrimSpace(verdict.Cause + " " + cause)
+	}
+	return verdict
 }
 
 // during names the step that was going on last.

@@ -166,9 +166,22 @@ func TestStageSeesNothingOfTheBot(t *testing.T) {
 }
 
 // A stage that shares the host's network reaches the bot's port, but not the pages: they show every repository's logs.
+// With sign-in neither, though the repository is public: what a person may do there, a stage must not even try.
 func TestStageCannotReadThePages(t *testing.T) {
-	s := newSite(t, shop("true\n"))
-	s.start()
+	for name, signIn := range map[string]bool{"without sign-in": false, "with sign-in": true} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, shop("true\n"))
+			if signIn {
+				s.letPeopleSignIn()
+			}
+			s.start()
+			s.stageCannotReadThePages()
+		})
+	}
+}
+
+func (s *site) stageCannotReadThePages() {
+	s.Helper()
 	sha := s.push("main", change(`
 		exec 3<>/dev/tcp/`+strings.Replace(s.addr, ":", "/", 1)+`
 		printf 'GET /acme/shop HTTP/1.1\r\nHost: `+s.addr+`\r\nConnection: close\r\n\r\n' >&3
@@ -177,6 +190,6 @@ func TestStageCannotReadThePages(t *testing.T) {
 	`), "look at the pages")
 	run := s.check(sha, "test", concluded)
 	if strings.Contains(run.Text, "LEAK") || !strings.Contains(run.Text, "refused") {
-		t.Errorf("%s\n%s", run.Title, run.Text)
+		s.Errorf("%s\n%s", run.Title, run.Text)
 	}
 }

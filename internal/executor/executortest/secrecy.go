@@ -73,6 +73,19 @@ func masks(t *testing.T, h Harness) {
 	}
 }
 
+func masksWhatIsMade(t *testing.T, h Harness) {
+	task := NewTask(t, "raw")
+	record := Complete(t, h.Executor, task, pipeline.Secrets{Env: map[string]string{"PASSWORD": "correct-horse"}})
+	want(t, record, pipeline.StatusSuccess, "27 characters: ***")
+	said, err := json.Marshal(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(said); strings.Contains(text, "correct-horse") || !strings.Contains(text, "printed: ***") || !strings.Contains(text, "a remark on ***") {
+		t.Errorf("said %s", text)
+	}
+}
+
 func refusesShortSecret(t *testing.T, h Harness) {
 	task := NewTask(t, "run", "echo ran")
 	task.Stage.Secrets = []string{"PIN"}

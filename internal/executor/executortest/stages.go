@@ -1,6 +1,7 @@
 package executortest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,8 @@ func Deps() runner.Deps {
 			"lines": stage(manyLines),
 			"wait":  stage(waitForEnd),
 			"tell":  stage(tellEverything),
+			"wind":  stage(windDown),
+			"raw":   stage(readRaw),
 			"error": stage(func(context.Context, runner.Session) (pipeline.Verdict, error) {
 				return pipeline.Verdict{}, errors.New("the registry is away")
 			}),
@@ -111,6 +114,33 @@ func waitForEnd(ctx context.Context, s runner.Session) (pipeline.Verdict, error)
 }
 
 const waiting = "I wait"
+
+// windDown waits until it is stopped, and tells how far it had come.
+func windDown(ctx context.Context, s runner.Session) (pipeline.Verdict, error) {
+	s.Log(waiting)
+	<-ctx.Done()
+	return pipeline.Verdict{Status: pipeline.StatusFailure, Title: "stopped", Cause: "2 of 3 changes were made."}, nil
+}
+
+// readRaw reads what a command prints as it is, makes a token of it, and tells that.
+func readRaw(ctx context.Context, s runner.Session) (pipeline.Verdict, error) {
+	var printed bytes.Buffer
+	if _, err := s.Command(ctx, runner.Command{
+		Args: []string{"bash", "-c", `echo "token-made-of-$PASSWORD"; echo "a remark on $PASSWORD" >&2`}, Stdout: &printed, Secrets: []string{"PASSWORD"},
+	}); err != nil {
+		return pipeline.Verdict{}, err
+	}
+	token := strings.TrimSpace(printed.String())
+	if err := s.Conceal("the token", token); err != nil {
+		return pipeline.Verdict{}, err
+	}
+	s.Log(fmt.Sprintf("%d characters: %s", len(token), token))
+	exit, err := s.Command(ctx, runner.Command{Args: []string{"echo", "printed: " + token}})
+	if err != nil || !exit.OK() {
+		return pipeline.Verdict{}, fmt.Errorf("echo: %w", err)
+	}
+	return pipeline.Verdict{Status: pipeline.StatusSuccess, Title: "Read"}, nil
+}
 
 // tellEverything puts every secret into every field that a stage can fill.
 func tellEverything(ctx context.Context, s runner.Session) (pipeline.Verdict, error) {

@@ -33,6 +33,12 @@ func CancelWhen(t *testing.T, h Harness, task pipeline.Task, line, reason string
 
 func cancels(t *testing.T, h Harness) {
 	CancelWhen(t, h, NewTask(t, "wait"), waiting, "superseded by run #13")
+	wind := NewTask(t, "wind")
+	wind.ID = "r1-s3-a1"
+	record := CancelWhen(t, h, wind, waiting, "no more")
+	if cause := record.Verdict.Cause; !strings.HasSuffix(cause, ": no more. 2 of 3 changes were made.") {
+		t.Errorf("cause %q", cause)
+	}
 	shell := NewTask(t, "run", `trap 'echo tidied up; exit 1' INT; sleep 1000 & echo ready; wait`)
 	shell.ID = "r1-s2-a1"
 	want(t, CancelWhen(t, h, shell, "ready", "a person asked for it"), pipeline.StatusCancelled, "tidied up")

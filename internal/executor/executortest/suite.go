@@ -57,6 +57,7 @@ func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 		"a sweep ends what nobody waits for":          sweepsRunning,
 		"a hundred thousand lines":                    manyLogLines,
 		"no secret comes out":                         masks,
+		"what is made of a secret is masked":          masksWhatIsMade,
 		"a short secret is refused":                   refusesShortSecret,
 		"a command sees nothing of the bot":           sealed,
 		"outputs, summary and artifacts":              collects,

@@ -22,6 +22,7 @@ import (
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/runner"
+	"github.com/slipwayhq/slipway/internal/runner/redact"
 )
 
 // Options describe the world of one stage attempt.
@@ -47,6 +48,8 @@ type Session struct {
 	secrets map[string]string
 	kept    map[string][]byte
 	env     []string
+	// concealed are values that are masked besides the secrets.
+	concealed []string
 
 	mu sync.Mutex
 	// What the stage told, in order.
@@ -168,7 +171,7 @@ func (s *Session) Command(ctx context.Context, c runner.Command) (runner.Exit, e
 	cmd.Dir = filepath.Join(s.dir, c.Dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
-	cmd.WaitDelay = 5 * time.Second
+	cmd.WaitDelay = max(s.task.Grace, 5*time.Second)
 	if c.Stdin != nil {
 		cmd.Stdin = bytes.NewReader(c.Stdin)
 	}
@@ -176,6 +179,8 @@ func (s *Session) Command(ctx context.Context, c runner.Command) (runner.Exit, e
 	lines := &lineWriter{each: func(line string) { s.line(c, line) }}
 	cmd.Stderr = lines
 	switch {
+	case c.Stdout != nil:
+		cmd.Stdout = c.Stdout
 	case c.Quiet:
 		cmd.Stdout = &stdout
 	case c.Capture:
@@ -192,18 +197,21 @@ func (s *Session) Command(ctx context.Context, c runner.Command) (runner.Exit, e
 }
 
 func exitOf(ctx context.Context, cmd *exec.Cmd, stdout []byte, err error) (runner.Exit, error) {
-	if ctx.Err() != nil {
-		return runner.Exit{}, context.Cause(ctx)
-	}
 	var failed *exec.ExitError
-	if err != nil && !errors.As(err, &failed) {
+	if err != nil && ctx.Err() == nil && !errors.As(err, &failed) {
 		return runner.Exit{}, fmt.Errorf("run %s: %w", cmd.Path, err)
 	}
+	if cmd.ProcessState == nil {
+		return runner.Exit{}, context.Cause(ctx) // it was never started
+	}
 	exit := runner.Exit{Code: cmd.ProcessState.ExitCode(), Stdout: stdout}
+	if err = nil; ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		exit.Signal = status.Signal().String()
 	}
-	return exit, nil
+	return exit, err
 }
 
 func (s *Session) environment(c runner.Command) []string {
@@ -235,6 +243,11 @@ func (s *Session) mask(text string) string {
 	for _, secret := range s.secrets {
 		text = strings.ReplaceAll(text, secret, "***")
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, value := range s.concealed {
+		text = strings.ReplaceAll(text, value, "***")
+	}
 	return text
 }
 
@@ -254,16 +267,18 @@ func (s *Session) Step(ctx context.Context, name string, fn func(context.Context
 
 // Log records a line of the log.
 func (s *Session) Log(text string) {
+	text = s.mask(text)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.Recorded.Lines = append(s.Recorded.Lines, strings.Split(s.mask(text), "\n")...)
+	s.Recorded.Lines = append(s.Recorded.Lines, strings.Split(text, "\n")...)
 }
 
 // Progress records the live line.
 func (s *Session) Progress(text string) {
+	text = s.mask(text)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.Recorded.Progress = append(s.Recorded.Progress, s.mask(text))
+	s.Recorded.Progress = append(s.Recorded.Progress, text)
 }
 
 // Section records a section.
@@ -313,6 +328,17 @@ func (s *Session) Part(part pipeline.Part) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.Recorded.Parts = append(s.Recorded.Parts, part)
+}
+
+// Conceal masks a value in what comes after.
+func (s *Session) Conceal(name, value string) error {
+	if len(value) < redact.MinLength {
+		return &redact.TooShortError{Name: name}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.concealed = append(s.concealed, value)
+	return nil
 }
 
 // KeepPrivate notes what is kept for the second step.

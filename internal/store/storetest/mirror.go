@@ -91,23 +91,10 @@ func testRepositories(t *testing.T, s Store) {
 		}
 	}
 	list(a, b)
-	known := func(want pipeline.Repository) {
-		t.Helper()
-		got, err := s.Repository(t.Context(), want.ID)
-		no(t, err)
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("repository %d:\n%s", want.ID, diff)
-		}
-	}
-	known(a)
-	known(repository(3))
-	_, err := s.Repository(t.Context(), 9999)
-	wantNotFound(t, "repository", err)
 	run := create(t, s, push(1, "aaa"))
 	a.Name, a.Private = "renamed", false
 	no(t, s.SaveRepository(t.Context(), a))
 	list(a, b)
-	known(a)
 	found, err := s.RunByNumber(t.Context(), "acme", "renamed", 1)
 	if err != nil || found.ID != run.ID {
 		t.Errorf("a run by the new name: %d, %v", found.ID, err)
@@ -115,7 +102,6 @@ func testRepositories(t *testing.T, s Store) {
 	no(t, s.RemoveRepository(t.Context(), a.ID))
 	no(t, s.RemoveRepository(t.Context(), 9999))
 	list(b)
-	known(a)
 	if _, err := s.Run(t.Context(), run.ID); err != nil {
 		t.Errorf("a run of a removed repository: %v", err)
 	}
@@ -144,6 +130,28 @@ func testRepositories(t *testing.T, s Store) {
 	if err != nil || found.ID != newer.ID {
 		t.Errorf("run #1 of a name used twice: %d, %v, want %d", found.ID, err, newer.ID)
 	}
+}
+
+// testRepository: what is known of a repository is the newest, and stays when it is no longer listed.
+func testRepository(t *testing.T, s Store) {
+	known := func(want pipeline.Repository) {
+		t.Helper()
+		got, err := s.Repository(t.Context(), want.ID)
+		no(t, err)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("repository %d:\n%s", want.ID, diff)
+		}
+	}
+	a := repository(1)
+	_, err := s.Repository(t.Context(), a.ID)
+	wantNotFound(t, "repository", err)
+	create(t, s, push(1, "aaa"))
+	known(a)
+	a.Name, a.Private, a.InstallationID = "renamed", false, 8
+	no(t, s.SaveRepository(t.Context(), a))
+	known(a)
+	no(t, s.RemoveRepository(t.Context(), a.ID))
+	known(a)
 }
 
 func testSettings(t *testing.T, s Store) {

@@ -1,0 +1,165 @@
+package kubernetes
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/slipwayhq/slipway/internal/pipeline"
+	"github.com/slipwayhq/slipway/internal/report"
+)
+
+// encodedData are all values of a Secret as the API server keeps them.
+func encodedData(u *unstructured.Unstructured) map[string]any {
+	out := maps.Clone(nested(u.Object, "data"))
+	if out == nil {
+		out = make(map[string]any)
+	}
+	for name, value := range nested(u.Object, "stringData") {
+		out[name] = base64.StdEncoding.EncodeToString([]byte(textOf(value)))
+	}
+	return out
+}
+
+// readRelease takes the manifests that the release recorded; nothing is rendered anew but what a release does not keep:
+// the values of Secrets that stand in its commit.
+func (d *deploy) readRelease() (string, error) {
+	r := d.task.Restores
+	text, found := d.s.File(d.releaseFile())
+	if !found {
+		return "", failf("The release has no manifests", "Release %d of %s recorded no manifests of the stage %s: it was made before the stage was there, or under another name.", r.Number, r.Environment, d.task.Stage.Key)
+	}
+	objects, err := recorded(text)
+	if err != nil {
+		return "", err
+	}
+	if hides(objects) {
+		fresh, _, err := d.fromCommit(r)
+		if err != nil {
+			return "", err
+		}
+		if err := restore(objects, fresh); err != nil {
+			return "", err
+		}
+	}
+	whole, err := exact(objects)
+	if err != nil {
+		return "", err
+	}
+	if wanted := r.Part(pipeline.PartManifests, d.task.Stage.Key); hashOf(whole) != wanted {
+		return "", failf("The release cannot be brought back",
+			"What release %d of %s recorded is not what was deployed then: a secret that also stands in the manifests was masked, or the record is damaged. Deploy the commit %s again instead.",
+			r.Number, r.Environment, r.Commit)
+	}
+	d.objects = objects
+	return fmt.Sprintf("%s recorded by release %d", report.Count(len(objects), "object"), r.Number), nil
+}
+
+// fromCommit renders the commit of the release.
+func (d *deploy) fromCommit(r *pipeline.Release) ([]*object, string, error) {
+	if d.task.Trigger.SHA != r.Commit {
+		return nil, "", failf("The release cannot be brought back",
+			"Release %d has Secrets whose values stand in its commit %s, and this run has the commit %s.", r.Number, r.Commit, d.task.Trigger.SHA)
+	}
+	in, err := read(d.s.Root(), d.settings, capabilities{})
+	if err != nil {
+		return nil, "", err
+	}
+	var w wrongs
+	setNamespaces(in.objects, d.settings.Namespace, d.fallback(), d.world.scope(ownScope(in.objects)), &w)
+	return in.objects, "", w.err()
+}
+
+// goBack brings back the release that the environment ran before, after a rollout that failed. What it says goes into the
+// verdict of the failed rollout.
+func (d *deploy) goBack(ctx context.Context, run *rollout) (outcome string, back bool) {
+	current := d.task.Current
+	if current == nil {
+		return "There is no earlier release to go back to.", false
+	}
+	d.s.Log(fmt.Sprintf("ROLLING BACK: release %d is brought back, because the rollout failed and `rollback-on-failure` is on.", current.Number))
+	var detail string
+	err := d.s.Step(ctx, fmt.Sprintf("Roll back to release %d", current.Number), func(ctx context.Context) (string, error) {
+		objects, err := d.currentObjects(ctx)
+		if err != nil {
+			return "", err
+		}
+		again := *run
+		again.objects, again.take, again.applied, again.quiet = objects, true, nil, true
+		if err := again.all(ctx); err != nil {
+			return "", err
+		}
+		detail = fmt.Sprintf("release %d runs again", current.Number)
+		return detail, nil
+	})
+	if err != nil {
+		return fmt.Sprintf("Going back to release %d failed too: %s", current.Number, plainError(err)), false
+	}
+	return fmt.Sprintf("The environment was rolled back to release %d (commit %s), which runs again.", current.Number, current.Commit[:min(12, len(current.Commit))]), true
+}
+
+// currentObjects are those of the release that the environment runs.
+func (d *deploy) currentObjects(ctx context.Context) ([]*object, error) {
+	current := d.task.Current
+	text, found := d.s.File(pipeline.CurrentFiles + d.releaseFile())
+	if !found {
+		return nil, failf("No manifests to go back to", "release %d recorded no manifests of this stage", current.Number)
+	}
+	objects, err := recorded(text)
+	if err != nil {
+		return nil, err
+	}
+	if !hides(objects) {
+		whole, err := exact(objects)
+		if err != nil {
+			return nil, err
+		}
+		if hashOf(whole) != current.Part(pipeline.PartManifests, d.task.Stage.Key) {
+			return nil, failf("No manifests to go back to", "what release %d recorded is not what was deployed then", current.Number)
+		}
+		return objects, nil
+	}
+	return objects, d.keepLiveValues(ctx, objects)
+}
+
+// keepLiveValues leaves values that stand in another commit as the cluster has them.
+func (d *deploy) keepLiveValues(ctx context.Context, objects []*object) error {
+	for _, o := range objects {
+		entries := elidedIn(o)
+		if len(entries) == 0 {
+			continue
+		}
+		live, err := d.world.live(ctx, o.Unstructured)
+		if err != nil {
+			return err
+		}
+		for _, entry := range entries {
+			delete(nested(o.Object, entry[0]), entry[1])
+			if live == nil {
+				continue
+			}
+			value, is := nested(live.Object, "data")[entry[1]]
+			if !is {
+				continue
+			}
+			if nested(o.Object, "data") == nil {
+				o.Object["data"] = make(map[string]any)
+			}
+			nested(o.Object, "data")[entry[1]] = value
+		}
+		d.s.Log(fmt.Sprintf("%s: values that stand in the earlier commit are left as they are in the cluster.", o.key()))
+	}
+	return nil
+}
+
+// plainError is an error as the end of a sentence.
+func plainError(err error) string {
+	if failed, is := errors.AsType[*rolloutError](err); is {
+		return failed.Error() + "."
+	}
+	return err.Error()
+}
