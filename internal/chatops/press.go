@@ -104,6 +104,9 @@ func (d *Desk) pressRetry(ctx context.Context, at *pressed) (*Refusal, error) {
 	if errors.Is(err, pipeline.ErrNotFound) || errors.Is(err, pipeline.ErrNotWanted) {
 		return &Refusal{Why: "There is nothing to run again any more.", Do: "Push again to have another run."}, nil
 	}
+	if errors.Is(err, pipeline.ErrUnderWay) {
+		return &Refusal{Why: underWay, Do: "Press it again when the run has left the environment."}, nil
+	}
 	return nil, err
 }
 

@@ -216,7 +216,7 @@ func (k *Keeper) enter(ctx context.Context, c case_) error {
 	}
 	why := "nothing is missing"
 	if n := len(c.facts.Votes); n > 0 {
-		why = "approved by " + approvers(c.entry.Approvals, c.candidate.Fingerprint())
+		why = "approved by " + strings.Join(approvers(c.rules, c.candidate, c.facts), ", ")
 	}
 	if err := k.record(ctx, c.run, c.entry, pipeline.AuditRecord{
 		Action: "enter", Allowed: true, Why: why, Fingerprint: c.candidate.Fingerprint(),
@@ -238,16 +238,6 @@ func (c case_) rollbackReason() string {
 		return ""
 	}
 	return fmt.Sprintf("rolled back to release %d by run #%d", c.run.Restores.Number, c.run.Number)
-}
-
-func approvers(approvals []pipeline.Approval, fingerprint string) string {
-	var names []string
-	for _, a := range approvals {
-		if a.Fingerprint == fingerprint {
-			names = append(names, a.By)
-		}
-	}
-	return strings.Join(names, ", ")
 }
 
 func (k *Keeper) place(run pipeline.Run) pipeline.Place {

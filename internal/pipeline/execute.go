@@ -238,6 +238,11 @@ func secretVerdict(run Run, s StageRun, name string, err error) *Verdict {
 	if !errors.Is(err, ErrNotFound) {
 		v.Title = "secret " + name + " cannot be used"
 		v.Cause = fmt.Sprintf("The stage names the secret %s, which cannot be used: %v.", name, err)
+		passing, tells := errors.AsType[interface {
+			error
+			Temporary() bool
+		}](err)
+		v.Infrastructure = tells && passing.Temporary() // the source was away: it is asked again with the next attempt
 	}
 	return v
 }

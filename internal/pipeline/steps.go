@@ -11,7 +11,10 @@ var twoSteps = map[string]struct{ early bool }{ //nolint:gochecknoglobals // a c
 
 // impliedSecrets are those a kind uses where somebody has set them, without the file naming them.
 var impliedSecrets = map[string][]string{ //nolint:gochecknoglobals // as above
-	"image":      {"DOCKER_USERNAME", "DOCKER_PASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"},
+	"image": {
+		"DOCKER_USERNAME", "DOCKER_PASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+		"COSIGN_PRIVATE_KEY", "COSIGN_PASSWORD",
+	},
 	"terraform":  {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"},
 	"kubernetes": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"},
 	"smoke":      {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"},

@@ -26,6 +26,8 @@ type Task struct {
 	Parts []Part `json:"parts,omitempty"`
 	// Images are the published images, "registry/repository@sha256:…", by the id of the stage that built them.
 	Images map[string]string `json:"images,omitempty"`
+	// Running are the images of this stage that environments run now, by the environment's name.
+	Running map[string]string `json:"running,omitempty"`
 	// Restores is the release that a rollback brings back; its files are in Secrets.Files.
 	Restores *Release `json:"restores,omitempty"`
 	// Current is the release that the environment runs now; nil: none of ours. A stage that applies has its files too, in

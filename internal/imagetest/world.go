@@ -1,0 +1,158 @@
+package imagetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// User and Password log in to the registry that asks for a login.
+const (
+	User     = "builder"
+	Password = "correct horse battery" //nolint:gosec // of a registry that lives as long as a test
+)
+
+// World is a registry without logins, one with, and a BuildKit.
+type World struct {
+	// Open and Closed are registries, "127.0.0.1:PORT"; Closed asks for User and Password.
+	Open, Closed string
+	// Buildkit is the address of a BuildKit daemon: unix:///….
+	Buildkit string
+	// OpenData is the folder in which Open keeps what it has.
+	OpenData string
+
+	dir     string
+	daemons []*daemon
+}
+
+// Start starts everything below a folder of its own. Stop ends it.
+func Start(ctx context.Context) (*World, error) {
+	dir, err := os.MkdirTemp("", "imagetest-")
+	if err != nil {
+		return nil, err
+	}
+	w := &World{dir: dir}
+	if err := w.start(ctx); err != nil {
+		return nil, errors.Join(err, w.Stop())
+	}
+	return w, nil
+}
+
+// StartRegistries starts the registries alone.
+func StartRegistries(ctx context.Context) (*World, error) {
+	dir, err := os.MkdirTemp("", "imagetest-")
+	if err != nil {
+		return nil, err
+	}
+	w := &World{dir: dir}
+	if err := w.registries(ctx); err != nil {
+		return nil, errors.Join(err, w.Stop())
+	}
+	return w, nil
+}
+
+func (w *World) start(ctx context.Context) error {
+	if err := w.registries(ctx); err != nil {
+		return err
+	}
+	var err error
+	w.Buildkit, err = w.buildkit(ctx, filepath.Join(w.dir, "buildkit"))
+	return err
+}
+
+func (w *World) registries(ctx context.Context) error {
+	var err error
+	w.OpenData = filepath.Join(w.dir, "open")
+	if w.Open, err = w.registry(ctx, "open", ""); err != nil {
+		return err
+	}
+	w.Closed, err = w.registry(ctx, "closed", Password)
+	return err
+}
+
+// Stop ends what was started and removes what it left.
+func (w *World) Stop() error {
+	var problems []error
+	for i := len(w.daemons) - 1; i >= 0; i-- {
+		problems = append(problems, w.daemons[i].stop())
+	}
+	return errors.Join(append(problems, os.RemoveAll(w.dir))...)
+}
+
+func (w *World) registry(ctx context.Context, name, password string) (address string, err error) {
+	dir := filepath.Join(w.dir, name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	port, err := freePort(ctx)
+	if err != nil {
+		return "", err
+	}
+	address = "127.0.0.1:" + strconv.Itoa(port)
+	config := fmt.Sprintf("version: 0.1\nstorage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}\nhttp: {addr: %q}\n", dir, address)
+	if password != "" {
+		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+		if err != nil {
+			return "", err
+		}
+		file := filepath.Join(dir, "htpasswd")
+		if err := os.WriteFile(file, fmt.Appendf(nil, "%s:%s\n", User, hash), 0o600); err != nil {
+			return "", err
+		}
+		config += fmt.Sprintf("auth: {htpasswd: {realm: test, path: %q}}\n", file)
+	}
+	file := filepath.Join(dir, "config.yml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		return "", err
+	}
+	d, err := launch(ctx, dir, "docker-registry", nil, answers("tcp", address), "serve", file)
+	if err != nil {
+		return "", err
+	}
+	w.daemons = append(w.daemons, d)
+	return address, nil
+}
+
+// buildkit starts a daemon that keeps everything below root.
+func (w *World) buildkit(ctx context.Context, root string) (string, error) {
+	if err := os.MkdirAll(root, 0o700); err != nil {
+		return "", err
+	}
+	socket := filepath.Join(root, "buildkitd.sock")
+	config := fmt.Sprintf(`root = %q
+[grpc]
+  address = ["unix://%s"]
+[worker.oci]
+  enabled = true
+[worker.containerd]
+  enabled = false
+[registry."docker.io"]
+  mirrors = [%q]
+[registry.%q]
+  http = true
+[registry.%q]
+  http = true
+`, filepath.Join(root, "state"), socket, w.Open, w.Open, w.Closed)
+	file := filepath.Join(root, "buildkitd.toml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		return "", err
+	}
+	// runc is looked for on PATH, where users who are not root have no /usr/sbin.
+	env := []string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin"}
+	d, err := launch(ctx, root, "buildkitd", env, answers("unix", socket), "--config", file)
+	if err != nil {
+		return "", err
+	}
+	w.daemons = append(w.daemons, d)
+	return "unix://" + socket, nil
+}
+
+// AnotherBuildkit starts a second daemon that keeps everything below root: on a disk that is full, for instance.
+func (w *World) AnotherBuildkit(ctx context.Context, root string) (string, error) {
+	return w.buildkit(ctx, root)
+}

@@ -1,0 +1,54 @@
+package image
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/slipwayhq/slipway/internal/buildkit"
+	"github.com/slipwayhq/slipway/internal/pipeline"
+)
+
+// What the builder says of images it cannot have, and of a disk that is full.
+var (
+	baseMissing = regexp.MustCompile(`(?:failed to resolve source metadata for )?(\S+?): (?:not found|pull access denied, repository does not exist or may require authorization|failed to authorize)`)
+	baseAway    = regexp.MustCompile(`failed to resolve source metadata for (\S+?): .*(?:failed to do request|i/o timeout|no such host|connection refused|TLS handshake|50[0234] )`)
+	diskFull    = regexp.MustCompile(`no space left on device|disk quota exceeded`)
+)
+
+// notBuilt makes a verdict of a failed build, with an annotation on the line of the Dockerfile that failed.
+func (a *attempt) notBuilt(p place, err error) error {
+	problem, ok := errors.AsType[*buildkit.BuildError](err)
+	if !ok {
+		return err
+	}
+	if problem.Lost {
+		return fmt.Errorf("the builder was lost while it built: %w", err)
+	}
+	verdict := judge(problem)
+	where := p.name
+	if problem.Line > 0 {
+		where = fmt.Sprintf("%s:%d", p.name, problem.Line)
+	}
+	verdict.Cause = where + ": " + sentence(verdict.Cause)
+	if !verdict.Infrastructure {
+		a.s.Finding(pipeline.Finding{
+			Tool: "buildkit", Rule: "build", Path: p.name, Line: problem.Line, EndLine: problem.EndLine, Level: pipeline.LevelFailure,
+			Title: verdict.Title, Message: problem.Message,
+		})
+	}
+	return &red{verdict}
+}
+
+func judge(problem *buildkit.BuildError) pipeline.Verdict {
+	verdict := pipeline.Verdict{Status: pipeline.StatusFailure, Title: "The image could not be built", Cause: problem.Message}
+	switch away, missing := baseAway.FindStringSubmatch(problem.Message), baseMissing.FindStringSubmatch(problem.Message); {
+	case diskFull.MatchString(problem.Message):
+		verdict.Title, verdict.Infrastructure = "The disk of the builder is full", true
+	case away != nil:
+		verdict.Title, verdict.Infrastructure = "The base image "+away[1]+" cannot be reached", true
+	case missing != nil:
+		verdict.Title = "The base image " + missing[1] + " does not exist"
+	}
+	return verdict
+}

@@ -1,0 +1,94 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/slipwayhq/slipway/internal/registry"
+)
+
+// Secrets that the kind knows.
+const (
+	secretUser     = "DOCKER_USERNAME"
+	secretPassword = "DOCKER_PASSWORD" //nolint:gosec // the name of a secret
+	secretKeyID    = "AWS_ACCESS_KEY_ID"
+	secretSSH      = "SSH_PRIVATE_KEY"
+	secretSignKey  = "COSIGN_PRIVATE_KEY"
+	secretSignWord = "COSIGN_PASSWORD"
+)
+
+// login is who we are in the image's own registry. It is given to no other.
+type login struct {
+	host        string
+	credentials registry.Credentials
+}
+
+// logIn finds out who we are: Amazon's registry takes AWS credentials, others a user and a password.
+func (a *attempt) logIn(ctx context.Context) error {
+	if a.settings.Repository == "" {
+		return nil
+	}
+	a.login.host = registry.Host(a.settings.Repository)
+	user, hasUser := a.s.Secret(secretUser)
+	password, hasPassword := a.s.Secret(secretPassword)
+	_, hasAWS := a.s.Secret(secretKeyID)
+	region, isECR := registry.ECRRegion(a.login.host)
+	switch {
+	case isECR && hasAWS && !hasUser:
+		if a.options.AWS == nil {
+			return errors.New("this program cannot log in to AWS")
+		}
+		config, err := a.options.AWS(ctx, a.s, region)
+		if err != nil {
+			return err
+		}
+		a.login.credentials, err = registry.ECRLogin(ctx, config)
+		return err
+	case hasUser && hasPassword:
+		a.login.credentials = registry.Credentials{User: user, Password: password}
+	case hasUser:
+		return fail("The secret "+secretPassword+" is missing", "The secret "+secretUser+" is set and "+secretPassword+" is not: a login to "+a.login.host+" needs both.")
+	case hasPassword:
+		return fail("The secret "+secretUser+" is missing", "The secret "+secretPassword+" is set and "+secretUser+" is not: a login to "+a.login.host+" needs both.")
+	}
+	return nil
+}
+
+// forBuilder are the logins that the builder may use.
+func (a *attempt) forBuilder(host string) (user, password string, ok bool) {
+	if host != a.login.host || a.login.credentials == (registry.Credentials{}) {
+		return "", "", false
+	}
+	return a.login.credentials.User, a.login.credentials.Password, true
+}
+
+func (a *attempt) openRepository() (*registry.Repository, error) {
+	return registry.Open(a.settings.Repository, registry.Options{
+		Credentials: a.login.credentials, Insecure: a.options.Insecure, Backoff: a.options.Backoff, Log: a.s.Log,
+	})
+}
+
+// buildSecrets are those that `RUN --mount=type=secret` may ask for: what the file names, and nothing that the kind takes
+// for itself.
+func (a *attempt) buildSecrets() map[string]string {
+	secrets := map[string]string{}
+	for _, name := range a.task().Stage.Secrets {
+		if slices.Contains([]string{secretUser, secretPassword, secretSSH, secretSignKey, secretSignWord}, name) {
+			continue
+		}
+		if value, set := a.s.Secret(name); set {
+			secrets[name] = value
+		}
+	}
+	return secrets
+}
+
+// sshKey is for `RUN --mount=type=ssh`, where the file names it.
+func (a *attempt) sshKey() string {
+	if !slices.Contains(a.task().Stage.Secrets, secretSSH) {
+		return ""
+	}
+	key, _ := a.s.Secret(secretSSH)
+	return key
+}

@@ -1,0 +1,358 @@
+package image
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/slipwayhq/slipway/internal/buildkit"
+	"github.com/slipwayhq/slipway/internal/pipeline"
+	"github.com/slipwayhq/slipway/internal/report"
+)
+
+// preparedFile is what the first step keeps for the second.
+const preparedFile = "image.json"
+
+// prepared is what the second step has to know of the first.
+type prepared struct {
+	// Digest is what is published: an image, or an index of one for each platform with what is attached to them.
+	Digest string `json:"digest"`
+	// Manifests are what runs, by platform. Should the image have to be built again, these must be the same.
+	Manifests map[string]string `json:"manifests"`
+	Bytes     int64             `json:"bytes"`
+	Layers    int               `json:"layers"`
+	// Scan is what the scan said, for the title.
+	Scan string `json:"scan"`
+	// Reused is the commit whose image this is.
+	Reused string `json:"reused,omitempty"`
+}
+
+// building is a build with all that it is made of.
+type building struct {
+	place      place
+	dockerfile dockerfile
+	contents   contents
+	builder    *buildkit.Builder
+	// own: BuildKit's own frontend reads the Dockerfile.
+	own   bool
+	epoch time.Time
+}
+
+// prepare builds and scans. Nothing is pushed.
+func (a *attempt) prepare(ctx context.Context) (pipeline.Verdict, error) {
+	b := building{}
+	if err := a.look(ctx, &b); err != nil {
+		return pipeline.Verdict{}, err
+	}
+	if err := a.logIn(ctx); err != nil {
+		return pipeline.Verdict{}, err
+	}
+	if err := a.preflight(ctx); err != nil {
+		return pipeline.Verdict{}, err
+	}
+	if err := a.dial(ctx, &b); err != nil {
+		return pipeline.Verdict{}, err
+	}
+	defer func() { _ = b.builder.Close() }() // nothing of the build is left on this connection
+	st, err := a.openStore()
+	if err != nil {
+		return pipeline.Verdict{}, err
+	}
+	made, how, err := a.make(ctx, st, b)
+	if err != nil {
+		return pipeline.Verdict{}, err
+	}
+	scan, made, err := a.examine(ctx, st, b, made, how)
+	if err != nil {
+		return pipeline.Verdict{}, err
+	}
+	if how.key != "" && how.revision == "" {
+		if err := st.remember(how.key, record{made.digest.String(), a.task().Trigger.SHA}); err != nil {
+			a.s.Log(err.Error()) // the next build of the same will be done again, no more
+		}
+	}
+	if err := st.sweep(); err != nil {
+		a.s.Log("Old images could not be removed from the cache: " + err.Error())
+	}
+	return a.conclude(b, made, how, scan)
+}
+
+// look reads what is to be built, and whether it can be.
+func (a *attempt) look(ctx context.Context, b *building) error {
+	return a.s.Step(ctx, "Read the Dockerfile", func(ctx context.Context) (string, error) {
+		var err error
+		if b.place, err = a.find(); err != nil {
+			return "", err
+		}
+		b.dockerfile, err = parse(b.place.text, a.settings.Target, a.settings.BuildArgs)
+		if problem, ok := errors.AsType[*syntaxError](err); ok && b.dockerfile.builtIn() {
+			return "", a.badDockerfile(b.place.name, problem)
+		}
+		if b.contents, err = measure(ctx, b.place, a.options.MaxContext); err != nil {
+			return "", err
+		}
+		if a.options.CommitTime != nil {
+			if b.epoch, err = a.options.CommitTime(ctx, a.s); err != nil {
+				return "", fmt.Errorf("find out when the commit was made: %w", err)
+			}
+		}
+		return fmt.Sprintf("%s, context of %s in %s", b.place.name, bytesOf(b.contents.bytes), report.Count(b.contents.files, "file")), nil
+	})
+}
+
+// builtIn reports whether the language is the one that is read here: others may allow what this one does not.
+func (d dockerfile) builtIn() bool {
+	return d.syntax == "" || strings.HasPrefix(strings.TrimPrefix(d.syntax, "docker.io/"), "docker/dockerfile:1")
+}
+
+func (a *attempt) badDockerfile(name string, problem *syntaxError) error {
+	a.s.Finding(pipeline.Finding{
+		Tool: "buildkit", Rule: "syntax", Path: name, Line: problem.line, EndLine: problem.end, Level: pipeline.LevelFailure,
+		Title: "The Dockerfile cannot be read", Message: problem.message,
+	})
+	where := name
+	if problem.line > 0 {
+		where = fmt.Sprintf("%s:%d", name, problem.line)
+	}
+	return fail("The Dockerfile cannot be read", where+": "+sentence(problem.message))
+}
+
+// preflight asks the registry before minutes are spent on an image that it would refuse.
+func (a *attempt) preflight(ctx context.Context) error {
+	if !a.publishes() {
+		return nil
+	}
+	return a.s.Step(ctx, "Ask the registry", func(ctx context.Context) (string, error) {
+		repository, err := a.openRepository()
+		if err != nil {
+			return "", err
+		}
+		if err := repository.Preflight(ctx); err != nil {
+			return "", err
+		}
+		return "an image may be pushed to " + a.settings.Repository, nil
+	})
+}
+
+func (a *attempt) dial(ctx context.Context, b *building) error {
+	return a.s.Step(ctx, "Reach the builder", func(ctx context.Context) (string, error) {
+		var err error
+		if b.builder, err = buildkit.Dial(ctx, a.options.Builder); err != nil {
+			return "", err
+		}
+		b.own = b.builder.HasSyntax(b.dockerfile.syntax) && a.settings.BuildArgs["BUILDKIT_SYNTAX"] == ""
+		detail := b.builder.String()
+		if version := b.builder.Version(); version != "" {
+			detail += ", " + version
+		}
+		return detail, nil
+	})
+}
+
+// howMade is where an image comes from.
+type howMade struct {
+	// key names the inputs; empty: the build may not stand for another one.
+	key string
+	// revision is the commit of the earlier build that is used.
+	revision string
+	result   buildkit.Result
+}
+
+// make finds the image of an earlier build of the same, or builds it.
+func (a *attempt) make(ctx context.Context, st store, b building) (built, howMade, error) {
+	var how howMade
+	if a.reusable(b.dockerfile, b.own) {
+		found, earlier, err := a.findEarlier(ctx, st, b, &how)
+		if err != nil {
+			return built{}, how, err
+		}
+		if earlier.Digest != "" {
+			how.revision = earlier.Revision
+			return found, how, nil
+		}
+	}
+	var err error
+	var made built
+	made, how.result, err = a.fresh(ctx, st, b)
+	return made, how, err
+}
+
+// fresh builds into a folder of its own. What it shares with kept images may be damaged there, by a disk that was full or
+// by a stage that has written to the cache: then it is built once more without them.
+func (a *attempt) fresh(ctx context.Context, st store, b building) (built, buildkit.Result, error) {
+	for shares := true; ; shares = false {
+		dir, err := st.begin(shares)
+		if err != nil {
+			return built{}, buildkit.Result{}, err
+		}
+		result, err := a.build(ctx, b, dir)
+		if err != nil {
+			return built{}, result, errors.Join(err, os.RemoveAll(dir))
+		}
+		made, err := openLayout(dir)
+		if err == nil {
+			err = made.verify()
+		}
+		if err == nil {
+			return made, result, nil
+		}
+		if err := errors.Join(err, os.RemoveAll(dir)); !shares {
+			return built{}, result, err
+		}
+		a.s.Log(fmt.Sprintf("What the cache holds of earlier images is damaged (%v) and is removed.", err))
+		if err := st.drop(); err != nil {
+			return built{}, result, err
+		}
+	}
+}
+
+// findEarlier asks what the base images are now. One that cannot be had is told here, before anything is built.
+func (a *attempt) findEarlier(ctx context.Context, st store, b building, how *howMade) (found built, earlier record, err error) {
+	err = a.s.Step(ctx, "Look up base images", func(ctx context.Context) (string, error) {
+		bases, err := b.builder.Digests(ctx, b.dockerfile.bases, a.forBuilder)
+		if err != nil {
+			return "", a.notBuilt(b.place, err)
+		}
+		if how.key, err = a.inputKey(b.contents, b.place, bases, b.builder.Version()); err != nil {
+			return "", err
+		}
+		detail := report.Count(len(bases), "base image")
+		if a.task().Trigger.Fresh {
+			return detail, nil
+		}
+		var ok bool
+		if found, earlier, ok = st.earlier(how.key); ok {
+			detail += ", the image of " + short(earlier.Revision) + " was built of the same"
+		}
+		return detail, nil
+	})
+	return found, earlier, err
+}
+
+func (a *attempt) build(ctx context.Context, b building, output string) (buildkit.Result, error) {
+	request, err := a.request(b)
+	if err != nil {
+		return buildkit.Result{}, err
+	}
+	request.Output, request.Watch = output, a.watch(ctx, b.place.name)
+	result, err := b.builder.Build(ctx, request)
+	if err != nil {
+		return result, a.notBuilt(b.place, err)
+	}
+	return result, nil
+}
+
+// request is the build without where it goes to.
+func (a *attempt) request(b building) (buildkit.Request, error) {
+	task := a.task()
+	r := buildkit.Request{
+		Context: b.place.context, Dockerfile: b.place.dockerfile, Exclude: []string{".git"}, OwnFrontend: b.own,
+		Target: a.settings.Target, Platforms: a.settings.Platforms, Args: a.settings.BuildArgs, Labels: a.labels(b), Epoch: b.epoch,
+		Secrets: a.buildSecrets(), SSHKey: a.sshKey(), Credentials: a.forBuilder,
+		NoCache: a.settings.Cache == cacheNone || !task.CacheWritable,
+		Scope:   task.CacheScope, Provenance: a.settings.Provenance,
+	}
+	if !task.CacheWritable {
+		// A stranger's commit: its folders of caches are its own, and nothing that trusted builds left is found.
+		r.Scope = task.ID
+		return r, nil
+	}
+	from, to, err := a.caches()
+	if err != nil {
+		return r, err
+	}
+	r.CacheFrom = from
+	if a.settings.Cache == cacheLocal {
+		r.CacheTo = to
+	}
+	return r, nil
+}
+
+// caches are where results of steps are kept beside the builder's own memory: in the image's repository, per branch, or in
+// a folder of ours.
+func (a *attempt) caches() (from, to []buildkit.Cache, err error) {
+	t := a.task().Trigger
+	switch a.settings.Cache {
+	case cacheRegistry:
+		seen := map[string]bool{}
+		for _, branch := range []string{t.Branch, t.Base, t.Repository.DefaultBranch} {
+			if branch == "" || seen[branch] {
+				continue
+			}
+			seen[branch] = true
+			from = append(from, a.registryCache(branch))
+		}
+		return from, []buildkit.Cache{a.registryCache(t.Branch)}, nil
+	case cacheLocal:
+		dir, err := a.s.CacheDir("buildkit")
+		if err != nil {
+			return nil, nil, err
+		}
+		local := buildkit.Cache{Type: cacheLocal, Dir: dir}
+		if _, err := os.Stat(filepath.Join(dir, "index.json")); err == nil {
+			from = append(from, local)
+		}
+		return from, []buildkit.Cache{local}, nil
+	}
+	return nil, nil, nil
+}
+
+func (a *attempt) registryCache(branch string) buildkit.Cache {
+	insecure := false
+	for _, host := range a.options.Insecure {
+		insecure = insecure || strings.EqualFold(host, a.login.host)
+	}
+	return buildkit.Cache{Type: cacheRegistry, Ref: a.settings.Repository + ":" + cacheTag(branch), Insecure: insecure}
+}
+
+// labels are those of the OCI's image specification.
+func (a *attempt) labels(b building) map[string]string {
+	t := a.task().Trigger
+	labels := map[string]string{"org.opencontainers.image.revision": t.SHA}
+	set := func(name, value string) {
+		if label := "org.opencontainers.image." + name; value != "" && !b.dockerfile.labels[label] {
+			labels[label] = value
+		}
+	}
+	set("source", strings.TrimSuffix(t.Repository.CloneURL, ".git"))
+	set("version", tagOf(t.Branch))
+	if !b.epoch.IsZero() {
+		set("created", b.epoch.UTC().Format(time.RFC3339))
+	}
+	return labels
+}
+
+// conclude tells what was built, keeps what the second step needs, and judges.
+func (a *attempt) conclude(b building, made built, how howMade, scan scanned) (pipeline.Verdict, error) {
+	kept := prepared{Digest: made.digest.String(), Manifests: made.manifests(), Scan: scan.title(), Reused: how.revision}
+	layers, err := made.layers()
+	if err != nil {
+		return pipeline.Verdict{}, err
+	}
+	for _, l := range layers {
+		kept.Bytes += l.bytes
+	}
+	kept.Layers = len(layers)
+	a.tell(b, made, how, layers, scan)
+	verdict := pipeline.Verdict{
+		Status: pipeline.StatusSuccess, Title: fmt.Sprintf("%s, %s; %s", report.Count(kept.Layers, "layer"), bytesOf(kept.Bytes), kept.Scan),
+	}
+	if cause := a.tooBad(scan); cause != "" {
+		verdict.Status, verdict.Cause = pipeline.StatusFailure, cause
+		a.s.Log(cause)
+		return verdict, nil
+	}
+	text, err := json.Marshal(kept)
+	if err != nil {
+		return pipeline.Verdict{}, fmt.Errorf("keep what was built: %w", err)
+	}
+	return verdict, a.s.KeepPrivate(preparedFile, text)
+}
+
+// short is a commit as people read it.
+func short(sha string) string { return sha[:min(shortSHA, len(sha))] }
