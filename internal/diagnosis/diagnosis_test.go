@@ -101,6 +101,19 @@ var cases = []knownCase{
 	{log: "", id: "coverage-not-measured", verdict: pipeline.Verdict{Cause: "coverage-min is 80 %, but coverage was not measured: the requirements do not hold pytest-cov."}},
 	{log: "", id: "commit-gone", verdict: pipeline.Verdict{Cause: "commit 12345 is no longer reachable: refs/heads/x was force-pushed or deleted after the run was asked for; push again."}},
 	{log: "", id: "no-tests-found", verdict: pipeline.Verdict{Cause: "pytest found no tests. It collects test_*.py and *_test.py; `tests` of the stage says where."}},
+	{log: "", id: "registry-login-refused", verdict: pipeline.Verdict{Cause: "Asking whether an image may be pushed to ghcr.io/acme/app: ghcr.io does not accept the user name and password of DOCKER_USERNAME and DOCKER_PASSWORD: unauthorized."}},
+	{log: "", id: "registry-repository-missing", verdict: pipeline.Verdict{Cause: "Asking whether an image may be pushed to 123456789012.dkr.ecr.eu-central-1.amazonaws.com/app: 123456789012.dkr.ecr.eu-central-1.amazonaws.com has no repository app, and does not make one by itself."}},
+	{log: "", id: "registry-without-tls", verdict: pipeline.Verdict{Cause: "Pushing the image to 10.0.0.5:5000/app: 10.0.0.5:5000 would be spoken to without TLS, which the server's setting SLIPWAY_INSECURE_REGISTRIES does not allow. If it may be: name it there."}},
+	{log: "", id: "registry-unreachable", verdict: pipeline.Verdict{Cause: "Asking whether an image may be pushed to registry.internal/app: registry.internal cannot be reached: dial tcp 10.0.0.5:443: connect: connection refused."}},
+	{log: "", id: "builder-missing", verdict: pipeline.Verdict{Cause: "There is no builder: neither a BuildKit daemon nor a Docker engine is on this machine. An image stage needs a BuildKit daemon (the server's setting SLIPWAY_BUILDKIT) or a Docker engine."}},
+	{log: "", id: "base-image-missing", verdict: pipeline.Verdict{Cause: "Dockerfile:1: failed to resolve source metadata for docker.io/library/pyhton:3.13: docker.io/library/pyhton:3.13: not found."}},
+	{log: "", id: "base-image-unreachable", verdict: pipeline.Verdict{Cause: "Dockerfile:1: failed to resolve source metadata for docker.io/library/python:3.13: failed to do request: Head \"https://registry-1.docker.io/v2/library/python/manifests/3.13\": dial tcp: lookup registry-1.docker.io: no such host."}},
+	{log: "", id: "copy-missing", verdict: pipeline.Verdict{Cause: "Dockerfile:4: \"/dist\": not found."}},
+	{log: "", id: "context-too-large", verdict: pipeline.Verdict{Cause: "The build context has 5.1 GB in 12044 files; at most 4.3 GB are sent to the builder. Largest: data (5.0 GB)."}},
+	{log: "", id: "image-moved", verdict: pipeline.Verdict{Cause: "The image that was built and scanned (linux/amd64 sha256:1) was lost, and building it again gives another one (linux/amd64 sha256:2): something the build fetches has changed."}},
+	{log: "", id: "scan-without-database", verdict: pipeline.Verdict{Cause: "The scan fails from severity medium on: There is no vulnerability database, and it could not be fetched (no such host)."}},
+	{log: "", id: "trivy-missing", verdict: pipeline.Verdict{Cause: "The scan fails from severity low on: Trivy is not installed where the stage runs, so that the image was not scanned and has no list of its contents."}},
+	{log: "", id: "scan-failed", verdict: pipeline.Verdict{Cause: "The scan fails from severity critical on: CVE-2022-3602 in openssl 3.0.5-1 (critical, fixed in 3.0.7-1); and 2 more."}},
 }
 
 // uses is the kind of stage that printed a log.
