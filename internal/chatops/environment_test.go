@@ -56,7 +56,10 @@ func TestCommandsOfEnvironments(t *testing.T) {
 	needsApproval := func(w *world) {
 		w.gate.prospect = environment.Decision{Answer: environment.Hold, Required: 1, Missing: []pipeline.Missing{{Rule: environment.RuleApprovals, Why: "It needs 1 approval."}}}
 	}
-	waits := func(w *world) { w.runs = []pipeline.Run{waitingRun()}; w.gate.ballot = environment.Ballot{Fingerprint: "f00", MayReject: true} }
+	waits := func(w *world) {
+		w.runs = []pipeline.Run{waitingRun()}
+		w.gate.ballot = environment.Ballot{Fingerprint: "f00", MayReject: true}
+	}
 	merged := func(w *world) { w.pull.Open, w.pull.Merged, w.pull.Merge = false, true, strings.Repeat("d", 40) }
 	cases := []struct {
 		name  string
@@ -235,6 +238,7 @@ func TestPresses(t *testing.T) {
 		{"retry", failed, ButtonRetry, []string{"rerun 900 of 5: alice"}, ""},
 		{"retry by a reader", func(w *world) { failed(w); w.may = "read" }, ButtonRetry, nil, "write permission"},
 		{"retry of a deploy by somebody else", func(w *world) { failed(w); w.gate.deploys = "carol" }, ButtonRetry, nil, "may not deploy there"},
+		{"retry in the midst of a change", func(w *world) { failed(w); w.inside = true }, ButtonRetry, nil, "is changing the environment"},
 		{"another button", nil, "x", nil, "no button"},
 	}
 	for _, tc := range cases {

@@ -104,6 +104,9 @@ func (d *Desk) pressRetry(ctx context.Context, at *pressed) (*Refusal, error) {
 	if errors.Is(err, pipeline.ErrNotFound) || errors.Is(err, pipeline.ErrNotWanted) {
 		return &Refusal{Why: "There is nothing to run again any more.", Do: "Push again to have another run."}, nil
 	}
+	if errors.Is(err, pipeline.ErrUnderWay) {
+		return &Refusal{Why: underWay, Do: "Press it again when the run has left the environment."}, nil
+	}
 	return nil, err
 }
 
@@ -136,7 +139,11 @@ func (d *Desk) pressReject(ctx context.Context, at *pressed) (*Refusal, error) {
 			Why: fmt.Sprintf("%s may not reject what enters %s.", code(at.By), code(at.stage.Spec.Environment)), Do: "Whoever may approve it can.",
 		}, nil
 	}
-	return nil, d.gate.Reject(ctx, at.run.ID, at.stage.Spec.Environment, at.Reason, at.word)
+	err = d.gate.Reject(ctx, at.run.ID, at.stage.Spec.Environment, at.Reason, at.word)
+	if errors.Is(err, environment.ErrMoved) {
+		return &Refusal{Why: "It does not wait any more: it has entered, or ended, in this moment."}, nil
+	}
+	return nil, err
 }
 
 func (d *Desk) ballotOf(ctx context.Context, at *pressed) (environment.Ballot, *Refusal, error) {
