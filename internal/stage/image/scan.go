@@ -1,6 +1,8 @@
 package image
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -108,8 +110,8 @@ func (a *attempt) scan(ctx context.Context, program string, b building, made bui
 // quiet makes files that say nothing in place of those that Trivy would look for in the checkout: a repository decides what
 // is ignored, not how it is scanned.
 func (s *scanner) quiet() error {
-	for _, name := range []string{"trivy.yaml", "trivy-secret.yaml", "trivyignore"} {
-		if err := os.WriteFile(filepath.Join(s.a.s.Scratch(), name), nil, 0o644); err != nil { //nolint:gosec // empty; the sandbox's user reads it
+	for name, nothing := range map[string]string{"trivy.yaml": "{}\n", "trivy-secret.yaml": "{}\n", "trivyignore": ""} {
+		if err := os.WriteFile(filepath.Join(s.a.s.Scratch(), name), []byte(nothing), 0o644); err != nil { //nolint:gosec // no secret; the sandbox's user reads it
 			return fmt.Errorf("prepare the scan: %w", err)
 		}
 	}
@@ -159,6 +161,9 @@ func (s *scanner) image(ctx context.Context, b building, made built, one platfor
 	if err := s.run(ctx, args, result); err != nil {
 		return err
 	}
+	if err := s.rename(output, view, made); err != nil {
+		return err
+	}
 	r, err := readReport(s.a.s.Scratch(), output)
 	if err != nil {
 		return err
@@ -187,6 +192,9 @@ func (s *scanner) bill(ctx context.Context, view, scanReport string, made built,
 		if err := s.run(ctx, args, result); err != nil {
 			return err
 		}
+		if err := s.rename(name, view, made); err != nil {
+			return err
+		}
 		s.keep(name)
 	} else if err := s.convert(ctx, scanReport, "spdx-json", name); err != nil {
 		return err
@@ -200,6 +208,19 @@ func (s *scanner) bill(ctx context.Context, view, scanReport string, made built,
 }
 
 var errNoJSON = errors.New("Trivy has written no JSON")
+
+// rename lets a report speak of the image, where Trivy speaks of the folder that it was read from.
+func (s *scanner) rename(name, view string, made built) error {
+	text, err := os.ReadFile(s.file(name))
+	if err != nil {
+		return fmt.Errorf("read Trivy's report: %w", err)
+	}
+	image := cmp.Or(s.a.settings.Repository, s.a.task().Trigger.Repository.Name) + "@" + made.digest.String()
+	if err := os.WriteFile(s.file(name), bytes.ReplaceAll(text, []byte(view), []byte(image)), fileReadable); err != nil {
+		return fmt.Errorf("write Trivy's report: %w", err)
+	}
+	return nil
+}
 
 // suffixed names a file of a platform, where there is more than one.
 func suffixed(name string, made built, one platformImage, end string) string {
@@ -239,11 +260,11 @@ var ofJava = regexp.MustCompile(`(?i)java[ -]?db`)
 // run runs a scan. Java archives need a database of their own, which is fetched only when an image has some.
 func (s *scanner) run(ctx context.Context, args []string, result *scanned) error {
 	java := false
-	last := ""
+	var said complaint
 	call := func(args []string) (runner.Exit, error) {
 		return s.a.s.Command(ctx, runner.Command{Args: args, Line: func(line string) {
 			java = java || ofJava.MatchString(line)
-			last = line
+			said.hear(line)
 		}})
 	}
 	if s.noArchives {
@@ -257,7 +278,7 @@ func (s *scanner) run(ctx context.Context, args []string, result *scanned) error
 		return err
 	}
 	if !exit.OK() {
-		return fmt.Errorf("trivy ended with exit code %d: %s", exit.Code, lastWords(last))
+		return fail("The image could not be scanned", fmt.Sprintf("Trivy ended with exit code %d: %s.", exit.Code, said))
 	}
 	return nil
 }
@@ -328,12 +349,17 @@ func (s *scanner) dockerfile(ctx context.Context, b building, result *scanned) (
 	return report.Count(len(found), "remark"), nil
 }
 
-// lastWords is the message of a line of Trivy's log.
-func lastWords(line string) string {
-	const most = 300
+// complaint is what Trivy says of its failure: the line it marks as fatal, else the last that says something.
+type complaint string
+
+// marks are what Trivy puts before such a message.
+var marks = regexp.MustCompile(`^.*\tFATAL\t(?:Fatal error\t)?(?:run error: )?`)
+
+func (c *complaint) hear(line string) {
 	line = strings.TrimSpace(line)
-	if len(line) > most {
-		line = line[len(line)-most:]
+	if fatal := marks.FindString(line); fatal != "" {
+		*c = complaint(clip(line[len(fatal):], maxCell*2))
+	} else if line != "" && *c == "" {
+		*c = complaint(clip(line, maxCell*2))
 	}
-	return strings.ToValidUTF8(line, "")
 }

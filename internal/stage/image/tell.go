@@ -145,7 +145,7 @@ func (a *attempt) remarks(scan scanned) []string {
 		all = append(all, "Vulnerabilities without a fix are left out.")
 	}
 	if scan.ignored > 0 {
-		all = append(all, report.Count(scan.ignored, "finding")+" are left out by .trivyignore.")
+		all = append(all, report.Count(scan.ignored, "ignored finding")+" (.trivyignore).")
 	}
 	return append(all, scan.notes...)
 }
