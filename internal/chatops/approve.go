@@ -42,7 +42,7 @@ func approveCommand() Command {
 		do: func(ctx context.Context, d *Desk, f facts, o order) (string, error) {
 			err := d.gate.Approve(ctx, o.Targets[0], o.Environment, o.Candidate, f.word)
 			if errors.Is(err, environment.ErrMoved) {
-				return "", &nothingToDo{"What waits for " + code(o.Environment) + " moved while this was said. Look at it, and say it again."}
+				return "", &nothingToDoError{"What waits for " + code(o.Environment) + " moved while this was said. Look at it, and say it again."}
 			}
 			return "", err
 		},
@@ -75,7 +75,7 @@ func rejectCommand() Command {
 		do: func(ctx context.Context, d *Desk, f facts, o order) (string, error) {
 			err := d.gate.Reject(ctx, o.Targets[0], o.Environment, o.Reason, f.word)
 			if errors.Is(err, environment.ErrMoved) {
-				return "", &nothingToDo{"Nothing waits for " + code(o.Environment) + " any more: it has entered, or ended, while this was said."}
+				return "", &nothingToDoError{"Nothing waits for " + code(o.Environment) + " any more: it has entered, or ended, while this was said."}
 			}
 			return "", err
 		},

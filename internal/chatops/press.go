@@ -182,7 +182,7 @@ func (d *Desk) pressRollback(ctx context.Context, at *pressed) (*Refusal, error)
 	}
 	at.order = o
 	_, err = submitDeploy(ctx, d, *f, o)
-	if nothing, ok := errors.AsType[*nothingToDo](err); ok {
+	if nothing, ok := errors.AsType[*nothingToDoError](err); ok {
 		return &Refusal{Why: nothing.said}, nil
 	}
 	return nil, err
@@ -191,12 +191,13 @@ func (d *Desk) pressRollback(ctx context.Context, at *pressed) (*Refusal, error)
 // pressedRecord records a press, and shows a refused one at what it was pressed for: GitHub tells nobody that a button did
 // nothing.
 func (d *Desk) pressedRecord(ctx context.Context, at pressed, no *Refusal) error {
-	log := zerolog.Ctx(ctx).Info().Str("user", at.By).Str("button", string(at.Button)).Int64("run", at.run.Number).
-		Str("repository", at.Repository.FullName()).Str("stage", at.stage.Spec.Key).Str("via", at.Via)
+	why := ""
 	if no != nil {
-		log = log.Str("why", no.Why)
+		why = no.Why
 	}
-	log.Bool("allowed", no == nil).Msg("button pressed")
+	zerolog.Ctx(ctx).Info().Str("user", at.By).Str("button", string(at.Button)).Int64("run", at.run.Number).
+		Str("repository", at.Repository.FullName()).Str("stage", at.stage.Spec.Key).Str("via", at.Via).Str("why", why).
+		Bool("allowed", no == nil).Msg("button pressed")
 	if at.order.Environment == "" {
 		at.order.Environment = at.stage.Spec.Environment
 	}

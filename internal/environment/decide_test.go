@@ -259,7 +259,7 @@ func TestEveryPairOfObstacles(t *testing.T) {
 			a.put(&s)
 			b.put(&s)
 			got := s.decide()
-			want := alone[i]
+			var want Decision
 			if first, second := min(i, j), max(i, j); all[first].answer == Closed || all[second].rule == RuleTurn {
 				want = alone[first] // nobody waits for a turn that is not to come
 				if all[second].answer == Closed {
@@ -611,7 +611,7 @@ func (s situation) against() (names []string) {
 	}
 	people := map[string]bool{}
 	for _, v := range f.Votes {
-		if _, own := f.Self[strings.ToLower(v.Login)]; v.Allowed && !v.Unknown && v.Fingerprint == c.Fingerprint() && !(own && r.Approvals.PreventSelfApproval) {
+		if _, own := f.Self[strings.ToLower(v.Login)]; v.Allowed && !v.Unknown && v.Fingerprint == c.Fingerprint() && (!own || !r.Approvals.PreventSelfApproval) {
 			people[strings.ToLower(v.Login)] = true
 		}
 	}
