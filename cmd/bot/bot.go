@@ -40,6 +40,7 @@ type bot struct {
 	deployments *checks.Deployments
 	observers   []pipeline.Observer
 	reporter    *checks.Reporter
+	stickies    *checks.Stickies
 	recovery    *githubclient.Recovery
 	stream      *dashboard.Stream
 	signedIn    *dashboard.SignedIn // nil: nobody can sign in
@@ -71,11 +72,11 @@ func newBot(ctx context.Context, settings config.Config, surroundings surroundin
 	if err != nil {
 		return nil, err
 	}
-	secrets, err := secret.Parse(settings.Secrets)
+	secrets, err := secret.Parse(ctx, settings.Secrets)
 	if err != nil {
 		return nil, fmt.Errorf("SLIPWAY_SECRETS: %w", err)
 	}
-	warnOfSecrets(secrets, log)
+	warnOfSecrets(ctx, secrets, log)
 	dataDir, err := filepath.Abs(settings.DataDir)
 	if err != nil {
 		return nil, fmt.Errorf("SLIPWAY_DATA_DIR: %w", err)
@@ -90,13 +91,12 @@ func newBot(ctx context.Context, settings config.Config, surroundings surroundin
 		dataDir: dataDir, cacheDir: cacheDir, concurrency: settings.Concurrency,
 		runner: runnerOptions(settings, surroundings.sandboxMode), unavailable: surroundings.unavailable, definitions: definitions, forge: pool, secrets: secrets,
 		source: pipeline.GitSourceOf, deliver: b.deliver, log: log,
-		gate:     func(ctx context.Context, run int64, name string) error { return b.keeper.Work(ctx, run, name) },
-		announce: b.announce,
+		gate: b.gate, announce: b.announce,
+		undecided: func(ctx context.Context, run int64, name string, cause error) error {
+			return b.keeper.GiveUp(ctx, run, name, cause)
+		},
 		observers: func(c *core) []pipeline.Observer {
-			b.reporter = checks.NewReporter(checks.Options{
-				GitHub: pool, Store: c.db, PageURL: settings.PublicURL, AppID: settings.AppID, Logger: log,
-			})
-			b.observers = []pipeline.Observer{b.reporter, b.stream}
+			b.observers = append(b.mirrors(c, settings), b.stream)
 			if surroundings.watcher != nil {
 				b.observers = append(b.observers, surroundings.watcher)
 			}
@@ -116,9 +116,6 @@ func newBot(ctx context.Context, settings config.Config, surroundings surroundin
 func (b *bot) face(settings config.Config, definitions *pipelinefile.Loader, registry *prometheus.Registry) error {
 	now := pipeline.SystemClock{}.Now
 	b.keeper = newKeeper(b)
-	b.deployments = checks.NewDeployments(checks.DeploymentOptions{
-		GitHub: b.forge, Store: b.db, PageURL: settings.PublicURL, Logger: b.log,
-	})
 	b.desk = newDesk(b, settings.PublicURL)
 	err := b.signIn(settings)
 	if err != nil {
@@ -187,6 +184,7 @@ func (b *bot) deliver(ctx context.Context, guid string) error {
 // start begins to work; what was missed while nobody listened is looked for in the background.
 func (b *bot) start(ctx context.Context) error {
 	b.reporter.Start()
+	b.stickies.Start()
 	if err := b.core.start(ctx); err != nil {
 		return err
 	}
@@ -213,6 +211,7 @@ func (b *bot) stop(ctx context.Context) error {
 	b.background.Wait()
 	err := b.queue.Stop(ctx)
 	b.reporter.Stop()
+	b.stickies.Stop()
 	return errors.Join(err, b.close())
 }
 
@@ -220,7 +219,7 @@ func (b *bot) stop(ctx context.Context) error {
 func (b *bot) letReportsOut(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
-	if err := b.reporter.Flush(ctx); err != nil {
+	if err := errors.Join(b.reporter.Flush(ctx), b.stickies.Flush(ctx)); err != nil {
 		b.log.Warn().Err(err).Msg("not everything is on GitHub yet")
 	}
 }

@@ -65,7 +65,7 @@ func runHere(ctx context.Context, dir string, flags runFlags) (err error) {
 	if err := here.problem(ctx); err != nil {
 		return err
 	}
-	secrets, err := secret.Parse(flags.secrets)
+	secrets, err := secret.Parse(ctx, flags.secrets)
 	if err != nil {
 		return usageError{fmt.Errorf("--secrets: %w", err)}
 	}

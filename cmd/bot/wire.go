@@ -25,7 +25,7 @@ func eventHandlers(b *bot, appID int64) []githubapp.EventHandler {
 	return []githubapp.EventHandler{
 		handlers.Ping{},
 		&handlers.Push{Service: b.service, Pushes: b.db, Gate: b.keeper, Now: now},
-		&handlers.PullRequest{Service: b.service, Commits: b.forge, Pushes: b.db, Gate: b.keeper, Now: now},
+		&handlers.PullRequest{Service: b.service, Commits: b.forge, Pushes: b.db, Gate: b.keeper, Changed: b.pullChanged, Now: now},
 		&handlers.MergeGroup{Service: b.service, Now: now},
 		&handlers.IssueComment{Desk: b.desk, Now: now},
 		&handlers.CheckRun{Desk: b.desk, AppID: appID, StageOf: checks.ParseExternalID},

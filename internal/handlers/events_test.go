@@ -55,12 +55,16 @@ func (r *recorder) CancelWaiting(_ context.Context, t pipeline.Trigger, reason s
 
 func (r *recorder) Press(_ context.Context, p chatops.Press) (*chatops.Refusal, error) {
 	r.notef("%s at %d of %d by %s via %s, %s", p.Button, p.StageRunID, p.Repository.ID, p.By, p.Via, p.Cause)
-	return nil, nil
+	return nil, nil //nolint:nilnil // nothing is refused
 }
 
 func (r *recorder) SavePush(_ context.Context, p pipeline.PushRecord) error {
 	r.notef("%s pushed %.4s to %s", p.By, p.SHA, p.Ref)
 	return nil
+}
+
+func (r *recorder) changed(repository pipeline.Repository, number int) {
+	r.notef("changed %d#%d", repository.ID, number)
 }
 
 func (r *recorder) RecheckPull(_ context.Context, repository int64, number int) error {
@@ -149,19 +153,23 @@ func TestEvents(t *testing.T) {
 		}},
 		{"pull request of a fork", "pull_request", pullRequestDoc("synchronize", `{"id":6}`, false), recorder{}, false, []string{
 			"alice pushed aaaa to refs/pull/7/head",
+			"changed 5#7",
 			"recheck 5#7",
 			`submit pull_request refs/pull/7/head topic@aaaa base=main pr=7 fork=true fresh=false skip="" by alice in acme/shop#9`,
 		}},
 		{"pull request of a deleted fork", "pull_request", pullRequestDoc("reopened", `null`, false), recorder{message: "[no ci]"}, false, []string{
 			"alice pushed aaaa to refs/pull/7/head",
+			"changed 5#7",
 			"recheck 5#7",
 			`submit pull_request refs/pull/7/head topic@aaaa base=main pr=7 fork=true fresh=false skip="the commit message says [no ci]" by alice in acme/shop#9`,
 		}},
 		{"closed unmerged", "pull_request", pullRequestDoc("closed", `{"id":5}`, false), recorder{}, false, []string{
+			"changed 5#7",
 			"recheck 5#7",
 			"cancel 5/pull_request/refs/pull/7/head: the pull request was closed",
 		}},
 		{"merged", "pull_request", pullRequestDoc("closed", `{"id":5}`, true), recorder{}, false, []string{
+			"changed 5#7",
 			"recheck 5#7",
 			"cancel what waits of 5/pull_request/refs/pull/7/head: the pull request was merged",
 		}},
@@ -212,7 +220,7 @@ func TestEvents(t *testing.T) {
 			stage := func(id string) (int64, bool) { return 12, strings.HasPrefix(id, "slipway/") }
 			var handler githubapp.EventHandler
 			for _, h := range []githubapp.EventHandler{
-				&Push{&core, &core, &core, now}, &PullRequest{&core, &core, &core, &core, now}, &MergeGroup{&core, now}, Ping{},
+				&Push{&core, &core, &core, now}, &PullRequest{&core, &core, &core, &core, core.changed, now}, &MergeGroup{&core, now}, Ping{},
 				&CheckRun{&core, 3, stage}, &CheckSuite{&core, &core, &core, 3, now},
 				&Installation{&core, &core, &core}, &InstallationRepositories{&core, &core, &core},
 			} {

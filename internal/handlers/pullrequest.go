@@ -22,6 +22,8 @@ type PullRequest struct {
 	Commits Commits
 	Pushes  Pushes
 	Gate    Rechecker
+	// Changed is told of a pull request that was closed, reopened or pushed to; nil: nobody wants to know.
+	Changed func(repository pipeline.Repository, number int)
 	Now     func() time.Time
 }
 
@@ -80,6 +82,9 @@ func (h *PullRequest) note(ctx context.Context, event *github.PullRequestEvent, 
 	}
 	if event.GetAction() == "opened" {
 		return nil
+	}
+	if h.Changed != nil {
+		h.Changed(t.Repository, t.PullRequest)
 	}
 	return h.Gate.RecheckPull(ctx, t.Repository.ID, t.PullRequest)
 }

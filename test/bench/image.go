@@ -21,7 +21,7 @@ import (
 
 // imageFiles is an image whose first stage works for some seconds and whose last one takes a source file.
 func imageFiles() map[string]string {
-	return map[string]string{
+	return map[string]string{ //nolint:gosec // a definition without credentials
 		".github/slipway.yml": "on: {push: {}}\nstages:\n  build:\n    uses: image\n    with: {push: never, cache: registry, provenance: true, sbom: false, scan: {fail-on: none}}\n",
 		"Dockerfile": "FROM base:1 AS work\nCOPY deps.txt /deps.txt\n" +
 			"RUN for i in 1 2 3 4 5 6; do dd if=/dev/zero bs=1M count=600 2>/dev/null | sha256sum >> /out; done; dd if=/dev/zero bs=1M count=20 of=/blob 2>/dev/null\n" +
@@ -40,7 +40,7 @@ func image(ctx context.Context, binary string) (figures []figure, err error) {
 		_, err = imagetest.Tool("docker-registry")
 	}
 	if err != nil || os.Getuid() != 0 {
-		return []figure{{"image", "not measured: as root, after scripts/tools buildkit, with docker-registry", ""}}, nil //nolint:nilerr // told
+		return []figure{{"image", "not measured: as root, after scripts/tools buildkit, with docker-registry", ""}}, nil
 	}
 	world, err := imagetest.Start(ctx)
 	if err != nil {

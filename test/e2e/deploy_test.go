@@ -124,15 +124,6 @@ func (s *site) button(t *testing.T, who string, run githubtest.CheckRun, identif
 	must(t, s.github.As(who).ClickAction(repo, run.ID, identifier))
 }
 
-func (s *site) sticky(number int) string {
-	for _, body := range s.replies(number) {
-		if strings.Contains(body, "```mermaid") {
-			return body
-		}
-	}
-	return ""
-}
-
 func TestDeployApproveRollBack(t *testing.T) {
 	s, p := opsSite(t, opsPipeline)
 	first, number := s.proposal(t, "one", "1")
@@ -157,7 +148,8 @@ func TestDeployApproveRollBack(t *testing.T) {
 		t.Errorf("signs while it waits: %q", got)
 	}
 	s.waitFor("the sticky comment to name who may approve", func() bool {
-		return strings.Contains(s.sticky(number), "/approve production") && strings.Contains(s.sticky(number), "acme/platform")
+		shown := s.sticky(number)
+		return strings.Contains(shown, "/approve production") && strings.Contains(shown, "acme/platform") && strings.Contains(shown, "```mermaid")
 	})
 	s.waitFor("a pending deployment", func() bool {
 		d := s.deployments("production")
@@ -312,6 +304,7 @@ func TestDeploySurvivesKills(t *testing.T) {
 	if p.told() != 1 {
 		t.Errorf("%v", p.history)
 	}
+	s.waitFor("the one comment to tell the release", func() bool { return strings.Contains(s.sticky(number), ": release 1 |") })
 }
 
 // A push deploys by itself where the environment says so; what is merged waits for its approval, given where it was merged.
