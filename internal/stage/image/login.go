@@ -9,9 +9,9 @@ import (
 )
 
 // Secrets that the kind knows.
-const (
+const ( //nolint:gosec // names, not values
 	secretUser     = "DOCKER_USERNAME"
-	secretPassword = "DOCKER_PASSWORD" //nolint:gosec // the name of a secret
+	secretPassword = "DOCKER_PASSWORD"
 	secretSSH      = "SSH_PRIVATE_KEY"
 	secretSignKey  = "COSIGN_PRIVATE_KEY"
 	secretSignWord = "COSIGN_PASSWORD"

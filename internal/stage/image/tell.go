@@ -134,11 +134,12 @@ func (a *attempt) scanSection(scan scanned) pipeline.Section {
 // remarks are what a reader has to know of the scan beside its figures.
 func (a *attempt) remarks(scan scanned) []string {
 	var all []string
-	if scan.unknown != "" {
+	switch {
+	case scan.unknown != "":
 		all = append(all, sentence(scan.unknown))
-	} else if scan.db.problem != "" {
+	case scan.db.problem != "":
 		all = append(all, fmt.Sprintf("The vulnerability database is of %s: %s.", day(scan.db.updated), scan.db.problem))
-	} else {
+	default:
 		all = append(all, fmt.Sprintf("The vulnerability database is of %s.", day(scan.db.updated)))
 	}
 	if a.settings.Scan.IgnoreUnfixed {

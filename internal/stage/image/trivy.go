@@ -82,8 +82,7 @@ func readReport(dir, name string) (r trivyReport, err error) {
 // severityOf reads Trivy's word. What is known and of unknown severity counts as high: it is looked at, and stops nobody
 // by itself.
 func severityOf(word string) pipeline.Severity {
-	switch severity := pipeline.Severity(strings.ToLower(word)); severity {
-	case pipeline.SeverityLow, pipeline.SeverityMedium, pipeline.SeverityHigh, pipeline.SeverityCritical:
+	if severity := pipeline.Severity(strings.ToLower(word)); slices.Contains(severities, severity) {
 		return severity
 	}
 	return pipeline.SeverityHigh
