@@ -791,11 +791,11 @@ func TestABrokenPipelineFileHoldsWhatWaits(t *testing.T) {
 func TestGivenUp(t *testing.T) {
 	t.Run("before it enters", func(t *testing.T) {
 		h := newHouse(t, "dep run @production")
-		id := h.submit(pushed("c1"))
+		h.submit(pushed("c1"))
 		h.settle()
 		wish := wished(pipeline.ActionDeploy, "production")
 		h.deaf["pull"] = true
-		id = h.submit(wish)
+		id := h.submit(wish)
 		h.jobs = nil // the queue has given up its job
 		h.must(h.keeper.GiveUp(t.Context(), id, "production", errors.New("pull request #7: no answer\nat stack")))
 		h.want(id, "dep=queued [production waiting: Slipway could not decide: it tries again by itself] waiting")
