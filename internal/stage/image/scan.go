@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,6 +44,9 @@ type scanner struct {
 	a       *attempt
 	program string
 	db      database
+	// root is the scratch folder. Trivy reads what strangers have made: what it leaves there is opened without following a
+	// link out of it.
+	root *os.Root
 	// noArchives: Java archives are left out, because what they are cannot be looked up.
 	noArchives bool
 }
@@ -77,11 +79,15 @@ func (a *attempt) examine(ctx context.Context, st store, b building, made built,
 }
 
 func (a *attempt) scan(ctx context.Context, program string, b building, made built, result *scanned) error {
-	s := &scanner{a: a, program: program}
+	root, err := os.OpenRoot(a.s.Scratch())
+	if err != nil {
+		return fmt.Errorf("open the scratch folder: %w", err)
+	}
+	defer func() { _ = root.Close() }() // a folder, of which every file was closed
+	s := &scanner{a: a, program: program, root: root}
 	if err := s.quiet(); err != nil {
 		return err
 	}
-	var err error
 	if s.db, err = s.refresh(ctx); err != nil {
 		return err
 	}
@@ -111,7 +117,7 @@ func (a *attempt) scan(ctx context.Context, program string, b building, made bui
 // is ignored, not how it is scanned.
 func (s *scanner) quiet() error {
 	for name, nothing := range map[string]string{"trivy.yaml": "{}\n", "trivy-secret.yaml": "{}\n", "trivyignore": ""} {
-		if err := os.WriteFile(filepath.Join(s.a.s.Scratch(), name), []byte(nothing), 0o644); err != nil { //nolint:gosec // no secret; the sandbox's user reads it
+		if err := s.root.WriteFile(name, []byte(nothing), 0o644); err != nil {
 			return fmt.Errorf("prepare the scan: %w", err)
 		}
 	}
@@ -164,7 +170,7 @@ func (s *scanner) image(ctx context.Context, b building, made built, one platfor
 	if err := s.rename(output, view, made); err != nil {
 		return err
 	}
-	r, err := readReport(s.a.s.Scratch(), output)
+	r, err := readReport(s.root, output)
 	if err != nil {
 		return err
 	}
@@ -199,7 +205,7 @@ func (s *scanner) bill(ctx context.Context, view, scanReport string, made built,
 	} else if err := s.convert(ctx, scanReport, "spdx-json", name); err != nil {
 		return err
 	}
-	text, err := os.ReadFile(s.file(name))
+	text, err := s.root.ReadFile(name)
 	if err != nil || !json.Valid(text) {
 		return fmt.Errorf("read the list of the image's contents: %w", errors.Join(err, errNoJSON))
 	}
@@ -211,12 +217,12 @@ var errNoJSON = errors.New("Trivy has written no JSON")
 
 // rename lets a report speak of the image, where Trivy speaks of the folder that it was read from.
 func (s *scanner) rename(name, view string, made built) error {
-	text, err := os.ReadFile(s.file(name))
+	text, err := s.root.ReadFile(name)
 	if err != nil {
 		return fmt.Errorf("read Trivy's report: %w", err)
 	}
 	image := cmp.Or(s.a.settings.Repository, s.a.task().Trigger.Repository.Name) + "@" + made.digest.String()
-	if err := os.WriteFile(s.file(name), bytes.ReplaceAll(text, []byte(view), []byte(image)), fileReadable); err != nil {
+	if err := s.root.WriteFile(name, bytes.ReplaceAll(text, []byte(view), []byte(image)), fileReadable); err != nil {
 		return fmt.Errorf("write Trivy's report: %w", err)
 	}
 	return nil
@@ -301,8 +307,9 @@ func (s *scanner) java(call func([]string) (runner.Exit, error), args []string, 
 
 // view is a layout of one image alone, for Trivy takes the first it finds. Its blobs are those of the other.
 func (s *scanner) view(made built, one platformImage) (string, error) {
-	dir := s.file("scan-" + one.digest.Hex[:12])
-	if err := os.Mkdir(dir, permissions); err != nil {
+	name := "scan-" + one.digest.Hex[:12]
+	dir := s.file(name)
+	if err := s.root.Mkdir(name, permissions); err != nil {
 		return "", fmt.Errorf("prepare the scan: %w", err)
 	}
 	raw, err := one.image.RawManifest()
@@ -315,9 +322,9 @@ func (s *scanner) view(made built, one platformImage) (string, error) {
 	}
 	index := fmt.Sprintf(`{"schemaVersion":2,"manifests":[{"mediaType":%q,"digest":%q,"size":%d}]}`, mediaType, one.digest, len(raw))
 	err = errors.Join(
-		os.WriteFile(filepath.Join(dir, "oci-layout"), []byte(`{"imageLayoutVersion":"1.0.0"}`), fileReadable),
-		os.WriteFile(filepath.Join(dir, "index.json"), []byte(index), fileReadable),
-		os.Symlink(filepath.Join(made.dir, "blobs"), filepath.Join(dir, "blobs")),
+		s.root.WriteFile(name+"/oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`), fileReadable),
+		s.root.WriteFile(name+"/index.json", []byte(index), fileReadable),
+		s.root.Symlink(filepath.Join(made.dir, "blobs"), name+"/blobs"),
 	)
 	if err != nil {
 		return "", fmt.Errorf("prepare the scan: %w", err)
@@ -327,20 +334,17 @@ func (s *scanner) view(made built, one platformImage) (string, error) {
 
 // dockerfile looks for what is wrong with the Dockerfile itself. Trivy sees a copy under its usual name.
 func (s *scanner) dockerfile(ctx context.Context, b building, result *scanned) (string, error) {
-	dir := s.file("dockerfile")
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) { //nolint:gosec // the sandbox's user reads it
-		return "", fmt.Errorf("prepare the scan: %w", err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), b.place.text, 0o644); err != nil { //nolint:gosec // as above
+	const dir = "dockerfile"
+	if err := errors.Join(s.root.Mkdir(dir, 0o755), s.root.WriteFile(dir+"/Dockerfile", b.place.text, 0o644)); err != nil {
 		return "", fmt.Errorf("prepare the scan: %w", err)
 	}
 	const output = "trivy-dockerfile.json"
 	// The checks are those that Trivy was made with: they need no network, and change with Trivy only.
 	args := append([]string{s.program, "fs", "--output", s.file(output), "--scanners", "misconfig,secret", "--skip-check-update"}, s.arguments()...)
-	if err := s.run(ctx, append(args, dir), result); err != nil {
+	if err := s.run(ctx, append(args, s.file(dir)), result); err != nil {
 		return "", err
 	}
-	r, err := readReport(s.a.s.Scratch(), output)
+	r, err := readReport(s.root, output)
 	if err != nil {
 		return "", err
 	}

@@ -62,12 +62,7 @@ type misconfiguration struct {
 // maxReport bounds a report of Trivy; one of an image with thousands of packages has some ten megabytes.
 const maxReport = 256 << 20
 
-func readReport(dir, name string) (r trivyReport, err error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return r, err
-	}
-	defer func() { err = errors.Join(err, root.Close()) }()
+func readReport(root *os.Root, name string) (r trivyReport, err error) {
 	f, err := root.Open(filepath.FromSlash(name))
 	if err != nil {
 		return r, err
