@@ -7,7 +7,7 @@ import (
 
 // rules is the table, the special before the general: first what the runner itself knows, then the rows of the
 // pipeline's own troubleshooting page, then tools, last the system's words that any tool may say.
-var rules = slices.Concat(runnerRules, deployRules, pythonRules, otherRules, systemRules) //nolint:gochecknoglobals // a constant table; Go has no constant slices
+var rules = slices.Concat(runnerRules, cloudRules, deployRules, imageRules, pythonRules, otherRules, systemRules) //nolint:gochecknoglobals // a constant table; Go has no constant slices
 
 func re(expression string) *regexp.Regexp { return regexp.MustCompile(expression) }
 

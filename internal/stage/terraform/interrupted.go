@@ -3,6 +3,7 @@ package terraform
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
@@ -48,9 +49,10 @@ func (a *attempt) detached(ctx context.Context) (context.Context, context.Cancel
 
 // left says in which state an apply that failed or was stopped left the state and its lock.
 func (a *attempt) left(ctx context.Context) string {
+	rescued := a.rescue(ctx)
 	ctx, cancel := a.detached(ctx)
 	defer cancel()
-	text := "The state in " + a.backend.String()
+	text := strings.TrimSpace(rescued + " The state in " + a.backend.String())
 	if now, err := a.readState(ctx); err != nil {
 		text = sentence(text + " could not be read: " + oneLine(err.Error()))
 	} else {

@@ -115,6 +115,9 @@ func (a *attempt) initialise(ctx context.Context, more ...string) error {
 		if err := a.s.Root().RemoveAll(a.inDir(".terraform")); err != nil {
 			return "", fmt.Errorf("remove %s: %w", a.inDir(".terraform"), err)
 		}
+		if err := a.removeErrored(); err != nil {
+			return "", err
+		}
 		if a.backend.kind == backendLocal {
 			if err := a.keepLocalState(); err != nil {
 				return "", err
