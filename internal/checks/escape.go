@@ -16,8 +16,6 @@ const noMention = "@\u200b"
 // plain escapes one line of hostile text, so that Markdown shows it as it is.
 func plain(s string) string { return markdown.Plain(s) }
 
-func escaped(s string) string { return markdown.Escaped(s) }
-
 // cell is plain text for a table, at most limit characters long.
 func cell(s string, limit int) string { return plain(clip(display.Line(s), limit)) }
 

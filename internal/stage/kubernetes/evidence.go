@@ -70,7 +70,7 @@ func (w *world) podsOf(ctx context.Context, live *unstructured.Unstructured) (po
 		if err != nil {
 			return nil, nil, err
 		}
-		messages = append(said, conditionMessages(live)...)
+		messages = slices.Concat(said, conditionMessages(live))
 		if newest == nil {
 			return nil, messages, nil
 		}
