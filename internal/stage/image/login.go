@@ -9,9 +9,11 @@ import (
 )
 
 // Secrets that the kind knows.
+//
+//nolint:gosec // names, not values
 const (
 	secretUser     = "DOCKER_USERNAME"
-	secretPassword = "DOCKER_PASSWORD" //nolint:gosec // a name, not a value
+	secretPassword = "DOCKER_PASSWORD"
 	secretSSH      = "SSH_PRIVATE_KEY"
 	secretSignKey  = "COSIGN_PRIVATE_KEY"
 	secretSignWord = "COSIGN_PASSWORD"

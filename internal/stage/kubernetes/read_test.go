@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"errors"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -232,10 +233,7 @@ func TestChart(t *testing.T) {
 		"values that are no": {"prod.yaml", "a: [", "prod.yaml is no YAML"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			changed := map[string]string{}
-			for n, text := range files {
-				changed[n] = text
-			}
+			changed := maps.Clone(files)
 			changed[c.file] = c.text
 			_, err := read(checkout(t, changed), settings, capabilities{version: "v1.36.3"})
 			if err == nil || !strings.Contains(err.Error(), c.want) {

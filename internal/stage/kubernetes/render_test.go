@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"strings"
 	"testing"
 
@@ -378,10 +379,7 @@ spec:
 		t.Fatal("no note")
 	}
 	for k := range all {
-		changed := map[key]string{}
-		for other, v := range all {
-			changed[other] = v
-		}
+		changed := maps.Clone(all)
 		changed[k] = "2"
 		if version(changed) == first {
 			t.Errorf("%s changed and the pods stay", k)
