@@ -246,7 +246,7 @@ func (s *Stickies) PullChanged(repository pipeline.Repository, number int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.pull(repository, number)
-	p.pull = nil
+	p.pull, p.gaveUp = nil, false // the conversation may have been unlocked
 	s.schedule(p, true)
 }
 
@@ -263,14 +263,16 @@ func released(run pipeline.Run) bool {
 
 // signature is of what the comment tells of a run.
 func signature(run pipeline.Run) uint64 {
-	h := fnv.New64a()
-	fmt.Fprintln(h, run.Status, run.Released != nil)
+	told := fmt.Appendln(nil, run.Status, run.Released != nil)
 	for _, st := range run.Stages {
-		fmt.Fprintln(h, st.ID, st.Status, st.Superseded, st.Reason, st.Release, st.Phase)
+		told = fmt.Appendln(told, st.ID, st.Status, st.Superseded, st.Reason, st.Release, st.Phase)
 	}
-	if err := json.NewEncoder(h).Encode(run.Entries); err != nil { // data always encodes
+	entries, err := json.Marshal(run.Entries)
+	if err != nil { // data always encodes; if not, every change is news
 		return 0
 	}
+	h := fnv.New64a()
+	_, _ = h.Write(append(told, entries...)) // a hash takes everything
 	return h.Sum64()
 }
 
