@@ -207,7 +207,8 @@ func (w walker) walk() error {
 	if err != nil {
 		return err
 	}
-	check, err := w.concluded(ctx, "pull_request", head, 0)
+	var check githubtest.CheckRun
+	_, err = w.concluded(ctx, "pull_request", head, 0)
 	if err != nil {
 		return err
 	}

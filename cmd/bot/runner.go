@@ -28,9 +28,13 @@ func runnerCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "runner DIR", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			options, err := runner.ReadOptions(args[0])
+			if err != nil {
+				return err
+			}
 			// The runner has its own handling of signals: the executor's are cancels with a reason.
 			return runner.Main(context.WithoutCancel(cmd.Context()), args[0], runner.Deps{
-				Stages: runnerKinds(), Checkout: checkOut, Clock: pipeline.SystemClock{}, Mask: maskOf,
+				Stages: runnerKinds(options), Checkout: checkOut, Clock: pipeline.SystemClock{}, Mask: maskOf,
 			})
 		},
 	}
@@ -40,17 +44,17 @@ func runnerCommand() *cobra.Command {
 const codecovTimeout = 30 * time.Second
 
 // passedVariables are those of the bot that runners and commands get besides what every command gets: where Python
-// packages come from, by which certificates, and where coverage is sent.
+// packages come from, by which certificates, where coverage is sent, and where Trivy's databases come from.
 func passedVariables() []string {
 	return []string{
-		"CODECOV_URL",
+		"CODECOV_URL", "TRIVY_DB_REPOSITORY", "TRIVY_JAVA_DB_REPOSITORY",
 		"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_FIND_LINKS", "PIP_CERT", "REQUESTS_CA_BUNDLE",
 		"UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX", "UV_FIND_LINKS",
 	}
 }
 
 // runnerKinds are the stage kinds that run in a runner, by the value of `uses`.
-func runnerKinds() map[string]runner.Stage {
+func runnerKinds(options runner.Options) map[string]runner.Stage {
 	machine := pythonenv.ThisMachine() // before the runner empties its environment
 	return map[string]runner.Stage{
 		"run": command.New(command.Options{Changes: changedLines}),
@@ -59,6 +63,7 @@ func runnerKinds() map[string]runner.Stage {
 			HTTP: &http.Client{Timeout: codecovTimeout}, Now: time.Now,
 		}),
 		"python-security": pythonsecurity.New(pythonsecurity.Options{Machine: machine, Now: time.Now}),
+		"image":           imageStage(options),
 		"kubernetes":      kubernetes.New(kubernetes.Options{Now: time.Now}),
 		"smoke":           smoke.New(smoke.Options{Now: time.Now}),
 	}
@@ -66,7 +71,7 @@ func runnerKinds() map[string]runner.Stage {
 
 // runnerKindNames are the keys of runnerKinds.
 func runnerKindNames() []string {
-	return []string{"run", "python", "python-security", "kubernetes", "smoke"}
+	return []string{"run", "python", "python-security", "image", "kubernetes", "smoke"}
 }
 
 // maskOf says what of a kubeconfig is secret. The rest of it, such as `apiVersion: v1`, is in every manifest.

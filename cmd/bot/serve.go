@@ -74,15 +74,17 @@ func listenError(addr string, err error) error {
 	return fmt.Errorf("listen on SLIPWAY_ADDR: %w", err)
 }
 
-// warnOfSecrets tells of a folder of secrets that others can read.
-func warnOfSecrets(source pipeline.SecretSource, log zerolog.Logger) {
-	folder, ok := source.(interface{ Warnings() ([]string, error) })
+// warnOfSecrets tells of a folder of secrets that others can read, and of credentials that cannot be had.
+func warnOfSecrets(ctx context.Context, source pipeline.SecretSource, log zerolog.Logger) {
+	looked, ok := source.(interface {
+		Warnings(ctx context.Context) ([]string, error)
+	})
 	if !ok {
 		return
 	}
-	warnings, err := folder.Warnings()
+	warnings, err := looked.Warnings(ctx)
 	if err != nil {
-		log.Warn().Err(err).Msg("the folder of secrets cannot be looked through")
+		log.Warn().Err(err).Msg("the source of secrets cannot be looked through")
 	}
 	for _, warning := range warnings {
 		log.Warn().Msg(warning)
@@ -131,10 +133,13 @@ func sandboxMode(ctx context.Context, allowNone bool, log zerolog.Logger) (strin
 // runnerOptions are the settings of stages on this server.
 func runnerOptions(settings config.Config, mode string) runner.Options {
 	options := runner.Options{Sandbox: mode, Network: settings.Network, PassEnv: passedVariables()}
-	for _, hidden := range []string{os.Getenv("GITHUB_APP_PRIVATE_KEY_FILE"), secretsFolder(settings.Secrets)} {
+	for _, hidden := range []string{
+		os.Getenv("GITHUB_APP_PRIVATE_KEY_FILE"), secretsFolder(settings.Secrets), os.Getenv("AWS_SHARED_CREDENTIALS_FILE"),
+		os.Getenv("AWS_CONFIG_FILE"), os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE"), os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
+	} {
 		if path, err := filepath.Abs(hidden); err == nil && hidden != "" {
 			options.Hide = append(options.Hide, path)
 		}
 	}
-	return options
+	return withBuilder(options, settings)
 }

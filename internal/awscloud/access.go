@@ -149,7 +149,7 @@ func (a *Access) Identity(ctx context.Context) (Identity, error) {
 	defer cancel()
 	out, err := sts.NewFromConfig(a.config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
-		return Identity{}, Explain(err, "ask AWS who the stage is")
+		return Identity{}, Explain(err, "tell who the stage is")
 	}
 	return Identity{Account: aws.ToString(out.Account), ARN: strings.TrimSpace(aws.ToString(out.Arn))}, nil
 }

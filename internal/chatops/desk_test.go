@@ -31,6 +31,7 @@ type world struct {
 	replies []string
 	asked   []string // of the core
 	holds   bool
+	inside  bool // its runs change an environment
 	gate    *gate
 	calls   int
 	cut     int // the call that is cut off
@@ -138,6 +139,9 @@ func (w *world) Release(_ context.Context, run int64, sha, by string) (pipeline.
 func (w *world) Rerun(_ context.Context, repository, attempt int64, why string) (pipeline.Run, error) {
 	if attempt == 404 {
 		return pipeline.Run{}, pipeline.ErrNotFound
+	}
+	if w.inside {
+		return pipeline.Run{}, fmt.Errorf("run #3: %w", pipeline.ErrUnderWay)
 	}
 	run, err := w.note("rerun %d of %d: %s", attempt, repository, why)
 	w.runs[0].Stages[0].ID++ // the next look finds another attempt
@@ -250,6 +254,17 @@ func TestWhatCannotBeDoneIsTold(t *testing.T) {
 	}
 	if w.signs["confused"] != 1 || len(w.replies) != 1 || !strings.Contains(w.replies[0], "no longer kept") {
 		t.Errorf("%v %q", w.signs, w.replies)
+	}
+}
+
+func TestNothingIsRunAgainInTheMidstOfAChange(t *testing.T) {
+	w := newWorld("write")
+	w.inside = true
+	if err := w.desk().Take(t.Context(), comment("/retry a")); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.replies) != 1 || !strings.Contains(w.replies[0], underWay) || w.signs["confused"] == 0 {
+		t.Errorf("%v %v", w.signs, w.replies)
 	}
 }
 

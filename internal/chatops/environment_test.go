@@ -2,6 +2,7 @@ package chatops
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,7 +57,10 @@ func TestCommandsOfEnvironments(t *testing.T) {
 	needsApproval := func(w *world) {
 		w.gate.prospect = environment.Decision{Answer: environment.Hold, Required: 1, Missing: []pipeline.Missing{{Rule: environment.RuleApprovals, Why: "It needs 1 approval."}}}
 	}
-	waits := func(w *world) { w.runs = []pipeline.Run{waitingRun()}; w.gate.ballot = environment.Ballot{Fingerprint: "f00", MayReject: true} }
+	waits := func(w *world) {
+		w.runs = []pipeline.Run{waitingRun()}
+		w.gate.ballot = environment.Ballot{Fingerprint: "f00", MayReject: true}
+	}
 	merged := func(w *world) { w.pull.Open, w.pull.Merged, w.pull.Merge = false, true, strings.Repeat("d", 40) }
 	cases := []struct {
 		name  string
@@ -157,7 +161,7 @@ func TestCommandsOfEnvironments(t *testing.T) {
 			if err := w.desk().Take(t.Context(), c); err != nil {
 				t.Fatal(err)
 			}
-			got := append(w.asked, w.gate.told...)
+			got := slices.Concat(w.asked, w.gate.told)
 			if diff := cmp.Diff(tc.asked, got); diff != "" {
 				t.Errorf("%s\n%q", diff, w.replies)
 			}
@@ -235,6 +239,7 @@ func TestPresses(t *testing.T) {
 		{"retry", failed, ButtonRetry, []string{"rerun 900 of 5: alice"}, ""},
 		{"retry by a reader", func(w *world) { failed(w); w.may = "read" }, ButtonRetry, nil, "write permission"},
 		{"retry of a deploy by somebody else", func(w *world) { failed(w); w.gate.deploys = "carol" }, ButtonRetry, nil, "may not deploy there"},
+		{"retry in the midst of a change", func(w *world) { failed(w); w.inside = true }, ButtonRetry, nil, "is changing the environment"},
 		{"another button", nil, "x", nil, "no button"},
 	}
 	for _, tc := range cases {
@@ -253,7 +258,7 @@ func TestPresses(t *testing.T) {
 			if (no != nil) != (tc.no != "") || no != nil && !strings.Contains(no.Why, tc.no) {
 				t.Errorf("%+v", no)
 			}
-			if got := append(w.asked, w.gate.told...); tc.want != nil && !cmp.Equal(tc.want, got) || tc.no == "" && len(got) != 1 {
+			if got := slices.Concat(w.asked, w.gate.told); tc.want != nil && !cmp.Equal(tc.want, got) || tc.no == "" && len(got) != 1 {
 				t.Error(got)
 			}
 			if len(w.gate.records) != 1 || w.gate.records[0].Allowed != (tc.no == "") || w.gate.records[0].Via != "button" {

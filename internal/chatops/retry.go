@@ -35,6 +35,9 @@ func retryCommand() Command {
 				if errors.Is(err, pipeline.ErrNotWanted) {
 					return "The pipeline file asks for no run of this commit any more.", nil
 				}
+				if errors.Is(err, pipeline.ErrUnderWay) {
+					return "", &nothingToDoError{underWay + " Say it again when the run has left the environment."}
+				}
 				if err != nil {
 					return "", err
 				}
@@ -43,6 +46,9 @@ func retryCommand() Command {
 		},
 	}
 }
+
+// underWay is why nothing of a change of an environment is run again in its midst.
+const underWay = "The run is changing the environment: what belongs to that cannot be run again in its midst."
 
 // retryRefusal refuses to try again what would change an environment that the asker may not deploy to.
 func (f facts) retryRefusal(targets []int64) *Refusal {

@@ -263,16 +263,14 @@ func released(run pipeline.Run) bool {
 
 // signature is of what the comment tells of a run.
 func signature(run pipeline.Run) uint64 {
-	told := fmt.Appendln(nil, run.Status, run.Released != nil)
+	h := fnv.New64a()
+	_, _ = h.Write(fmt.Appendln(nil, run.Status, run.Released != nil)) // a hash takes everything
 	for _, st := range run.Stages {
-		told = fmt.Appendln(told, st.ID, st.Status, st.Superseded, st.Reason, st.Release, st.Phase)
+		_, _ = h.Write(fmt.Appendln(nil, st.ID, st.Status, st.Superseded, st.Reason, st.Release, st.Phase)) // as above
 	}
-	entries, err := json.Marshal(run.Entries)
-	if err != nil { // data always encodes; if not, every change is news
+	if err := json.NewEncoder(h).Encode(run.Entries); err != nil { // data always encodes
 		return 0
 	}
-	h := fnv.New64a()
-	_, _ = h.Write(append(told, entries...)) // a hash takes everything
 	return h.Sum64()
 }
 

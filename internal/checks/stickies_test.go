@@ -206,7 +206,7 @@ func TestOneCommentShowsWhereAPullRequestStands(t *testing.T) {
 		defer b.stickies.Stop()
 		run := proposed(1, 31)
 		b.change(&run, func(*pipeline.Run) {})
-		time.Sleep(10 * time.Second)
+		rest(10 * time.Second)
 		if body := b.board.only(t); !strings.Contains(body, "### · Queued: 3 queued") {
 			t.Error(body)
 		}
@@ -214,18 +214,18 @@ func TestOneCommentShowsWhereAPullRequestStands(t *testing.T) {
 		b.change(&run, func(run *pipeline.Run) {
 			run.Stages[0].Status, run.Status = pipeline.StatusRunning, pipeline.StatusRunning
 		})
-		time.Sleep(time.Minute)
+		rest(time.Minute)
 		edits, reads := len(b.board.edits), b.board.reads
 		for i := range 300 {
 			b.change(&run, func(run *pipeline.Run) { run.Stages[0].Progress = fmt.Sprint("test ", i); run.Stages[0].Version++ })
-			time.Sleep(time.Second)
+			rest(time.Second)
 		}
 		if len(b.board.edits) != edits || b.board.reads != reads || edits != 1 {
 			t.Errorf("%d edits and %d reads, before the progress %d and %d", len(b.board.edits), b.board.reads, edits, reads)
 		}
 		ended := time.Now()
 		b.change(&run, finishAll(pipeline.StatusSuccess))
-		time.Sleep(30 * time.Second)
+		rest(30 * time.Second)
 		if body := b.board.only(t); !strings.Contains(body, "### ✓ Passed: 3 passed") {
 			t.Error(body)
 		}
@@ -247,7 +247,7 @@ func TestAStormOfChangesMakesFewEdits(t *testing.T) {
 			b.change(&run, func(run *pipeline.Run) {
 				run.Stages = append(run.Stages, pipeline.StageRun{ID: int64(100 + i), Spec: pipeline.StageSpec{Key: fmt.Sprint("leg ", i)}, Status: pipeline.StatusQueued})
 			})
-			time.Sleep(time.Second)
+			rest(time.Second)
 		}
 		if n := len(b.board.made) + len(b.board.edits); n < 2 || n > 5 {
 			t.Errorf("%d writes in a minute of changes", n)
@@ -302,13 +302,13 @@ func TestNoSecondComment(t *testing.T) {
 				trouble(b)
 				run := proposed(1, 31)
 				b.change(&run, func(*pipeline.Run) {})
-				time.Sleep(4500 * time.Millisecond)
+				rest(4500 * time.Millisecond)
 				if name == "killed before the record" {
 					b.stickies.Stop()
 					b.begin()
 				}
 				defer b.stickies.Stop()
-				time.Sleep(time.Minute)
+				rest(time.Minute)
 				b.board.only(t)
 				b.change(&run, finishAll(pipeline.StatusSuccess))
 				must(t, b.stickies.Flush(t.Context()))
@@ -365,9 +365,9 @@ func TestPatienceOfGitHub(t *testing.T) {
 		}
 		run := proposed(1, 31)
 		b.change(&run, func(*pipeline.Run) {})
-		time.Sleep(9 * time.Minute)
+		rest(9 * time.Minute)
 		b.change(&run, finishAll(pipeline.StatusSuccess))
-		time.Sleep(2 * time.Minute)
+		rest(2 * time.Minute)
 		if body := b.board.only(t); !strings.Contains(body, "✓ Passed") {
 			t.Error(body)
 		}
@@ -375,11 +375,11 @@ func TestPatienceOfGitHub(t *testing.T) {
 		b.board.points, b.board.at = 10, time.Now().Add(time.Hour)
 		reads := b.board.reads
 		b.change(&run, finishAll(pipeline.StatusFailure))
-		time.Sleep(59 * time.Minute)
+		rest(59 * time.Minute)
 		if b.board.reads != reads || strings.Contains(b.board.only(t), "✗ Failed") {
 			t.Error("written though the points are kept for checks")
 		}
-		time.Sleep(2 * time.Minute)
+		rest(2 * time.Minute)
 		if !strings.Contains(b.board.only(t), "✗ Failed") {
 			t.Error("never written")
 		}
@@ -398,7 +398,7 @@ func TestCommentsAreFewInAnHour(t *testing.T) {
 			b.change(&runs[i], func(*pipeline.Run) {})
 		}
 		for range 30 {
-			time.Sleep(time.Minute)
+			rest(time.Minute)
 			for i := range runs {
 				b.change(&runs[i], func(run *pipeline.Run) { run.Stages[0].Reason += "x" })
 			}
@@ -440,9 +440,9 @@ func TestARefusedCommentIsGivenUp(t *testing.T) {
 				b.board.answer = func() error { tries++; return err }
 				run := proposed(1, 31)
 				b.change(&run, func(*pipeline.Run) {})
-				time.Sleep(time.Hour)
+				rest(time.Hour)
 				b.change(&run, finishAll(pipeline.StatusSuccess))
-				time.Sleep(time.Hour)
+				rest(time.Hour)
 				if tries != 1 || strings.Count(b.log.String(), "for good") != 1 {
 					t.Errorf("%d tries, logged:\n%s", tries, b.log)
 				}
@@ -462,7 +462,7 @@ func TestAClosedPullRequestGetsItsLastText(t *testing.T) {
 		b.board.pull.Open, b.board.pull.Merged = false, true
 		b.board.mu.Unlock()
 		b.stickies.PullChanged(run.Trigger.Repository, 31)
-		time.Sleep(5 * time.Second)
+		rest(5 * time.Second)
 		if body := b.board.only(t); !strings.Contains(body, "### Merged") {
 			t.Error(body)
 		}
@@ -497,7 +497,7 @@ func TestAReleaseIsToldWhereTheEnvironmentIsNamed(t *testing.T) {
 		push.Trigger.Deploy = nil
 		release(&push, 2)
 		b.change(&push, func(run *pipeline.Run) { run.Number++ })
-		time.Sleep(time.Minute)
+		rest(time.Minute)
 		if body := b.board.only(t); !strings.Contains(body, "release 1 | release 2 of") {
 			t.Error(body)
 		}
@@ -514,7 +514,7 @@ func TestStickiesStopInTheMiddle(t *testing.T) {
 		b.change(&run, func(*pipeline.Run) {})
 		b.stickies.Stop()
 		b.change(&run, finishAll(pipeline.StatusSuccess))
-		time.Sleep(time.Minute)
+		rest(time.Minute)
 		if len(b.board.comments) != 0 {
 			t.Error("written after the stop")
 		}
@@ -575,3 +575,9 @@ func TestStickiesAgainstTheStandIn(t *testing.T) {
 }
 
 var _ checks.StickyGitHub = (*githubclient.Pool)(nil)
+
+// rest lets time pass until everybody waits, so that what they did can be read.
+func rest(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}

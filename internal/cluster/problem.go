@@ -17,7 +17,7 @@ import (
 )
 
 // Problem is why a cluster could not be used, in words for people.
-type Problem struct {
+type Problem struct { //nolint:errname // words for people first
 	Title, Cause string
 	// Unreachable: nothing answered, or not in time; trying again may help.
 	Unreachable bool
@@ -62,6 +62,12 @@ func Unreachable(err error) bool {
 		return p.Unreachable
 	}
 	return err != nil && (wayIsBlocked(err) || busy(err))
+}
+
+// Passing reports whether a failure of the way to the cluster is likely to go by itself: a server that is started anew, a
+// network that is interrupted, but not a certificate that is none.
+func Passing(err error) bool {
+	return err != nil && certificateProblem(err) == "" && Unreachable(err)
 }
 
 func busy(err error) bool {

@@ -50,6 +50,8 @@ type Decision struct {
 	Until time.Time
 	// Approved counts the people whose approval counts, of the Required.
 	Approved, Required int
+	// Approvers are those people, as they spell themselves, in the order in which they approved.
+	Approvers []string
 	// Ahead counts the runs that enter before.
 	Ahead int
 }
@@ -117,14 +119,15 @@ func Decide(rules pipeline.EnvironmentDefinition, c pipeline.Candidate, f Facts)
 	if closed := refusals(rules, c, f); len(closed) > 0 {
 		return Decision{Answer: Closed, Missing: closed}
 	}
-	d := Decision{Answer: Open}
-	d.add(holdUnknown(f))
+	d := Decision{Answer: Open, Required: required(rules, c)}
+	d.Approvers = approvers(rules, c, f)
+	d.Approved = len(d.Approvers)
+	d.add(d.holdUnknown(f))
 	d.add(holdLock(rules, f))
 	d.add(holdRollback(rules, f))
 	for _, m := range holdFreezes(rules, c, f) {
 		d.add(m)
 	}
-	d.Required = required(rules, c)
 	d.add(d.holdApprovals(rules, c, f))
 	d.add(holdWait(rules, c, f))
 	if d.Answer == Open {
@@ -147,19 +150,22 @@ func (d *Decision) add(m *pipeline.Missing) {
 func refusals(rules pipeline.EnvironmentDefinition, c pipeline.Candidate, f Facts) []pipeline.Missing {
 	var all []pipeline.Missing
 	refuse := func(rule, who, format string, args ...any) {
-		all = append(all, pipeline.Missing{Rule: rule, Who: who, Why: fmt.Sprintf(format, args...)})
+		all = append(all, pipeline.Missing{Rule: rule, Who: who, Why: sentence(format, args...)})
 	}
 	env := rules.Name
 	if len(f.Moved) > 0 {
-		refuse(RuleMoved, "", "It is not what was asked for any more: %s.", strings.Join(f.Moved, "; "))
+		refuse(RuleMoved, people(rules.Deployers), "It is not what was asked for any more: %s", strings.Join(f.Moved, "; "))
 	}
 	if f.Rejection != nil {
-		refuse(RuleRejected, "", "%s rejected it%s.", f.Rejection.By, because(f.Rejection.Reason))
+		refuse(RuleRejected, people(rules.Deployers), "%s rejected it%s", f.Rejection.By, because(f.Rejection.Reason))
+	}
+	for i := range all {
+		all[i].Command = fmt.Sprintf("/%s %s", c.Action, env) // it can be asked for anew
 	}
 	if f.Fork && f.Pull != PullMerged {
 		refuse(RuleFork, "whoever may merge the pull request", "Commits of a fork do not enter %s before they are merged.", env)
 	}
-	if !rules.MatchBranch(f.Branch) {
+	if !admits(rules, f.Branch) {
 		refuse(RuleBranches, "whoever may change `branches` of "+env+" on the default branch",
 			"Branch %s does not belong to the environment %s, which admits %s.", f.Branch, env, branchList(rules.Branches))
 	}
@@ -188,24 +194,35 @@ func refusals(rules pipeline.EnvironmentDefinition, c pipeline.Candidate, f Fact
 	return all
 }
 
+// admits reports whether a branch belongs to an environment. Patterns that nobody can match admit nothing.
+func admits(rules pipeline.EnvironmentDefinition, branch string) bool {
+	if rules.MatchBranch == nil {
+		return len(rules.Branches) == 0
+	}
+	return rules.MatchBranch(branch)
+}
+
 // protected: somebody cared to guard it.
 func protected(rules pipeline.EnvironmentDefinition) bool {
 	return len(rules.Branches) > 0 || rules.Approvals.Required > 0
 }
 
-// askAgain is how soon GitHub is asked again what it did not tell.
+// askAgain is how soon GitHub is asked again what it did not tell. Whoever looks within the same span is told the same
+// time, so that looks do not multiply.
 const askAgain = 30 * time.Second
 
-func holdUnknown(f Facts) *pipeline.Missing {
+// holdUnknown: nothing is taken for allowed that GitHub does not tell. An approval whose giver is unknown only matters where
+// it is missed.
+func (d *Decision) holdUnknown(f Facts) *pipeline.Missing {
 	unknown := f.Asker != nil && f.Asker.Unknown
-	for _, v := range f.Votes {
-		unknown = unknown || v.Unknown
+	if d.Approved < d.Required {
+		unknown = unknown || slices.ContainsFunc(f.Votes, func(v Vote) bool { return v.Unknown })
 	}
 	if !unknown {
 		return nil
 	}
 	return &pipeline.Missing{
-		Rule: RuleUnknown, Until: f.Now.Add(askAgain),
+		Rule: RuleUnknown, Until: f.Now.Truncate(askAgain).Add(2 * askAgain),
 		Why: "GitHub did not tell what the people involved may do; it is asked again in a moment.",
 	}
 }
@@ -217,7 +234,7 @@ func holdLock(rules pipeline.EnvironmentDefinition, f Facts) *pipeline.Missing {
 	}
 	return &pipeline.Missing{
 		Rule: RuleLock, Who: people(rules.Deployers), Command: "/unlock " + rules.Name,
-		Why: fmt.Sprintf("%s is locked by %s since %s%s.", rules.Name, lock.By, clock(lock.At), because(lock.Reason)),
+		Why: sentence("%s is locked by %s since %s%s", rules.Name, lock.By, clock(lock.At), because(lock.Reason)),
 	}
 }
 
@@ -244,27 +261,28 @@ func holdFreezes(rules pipeline.EnvironmentDefinition, c pipeline.Candidate, f F
 		m := &pipeline.Missing{Rule: RuleFreeze, Until: until}
 		switch {
 		case err != nil:
-			m.Why = fmt.Sprintf("A freeze of %s cannot be read, so it counts as on: %v.", rules.Name, err)
+			m.Why = sentence("A freeze of %s cannot be read, so it counts as on: %v", rules.Name, err)
 			m.Who = "whoever may change `freeze` of " + rules.Name + " on the default branch"
 		case !closed:
 			continue
 		case until.IsZero():
-			m.Why = fmt.Sprintf("%s is frozen and has no end of it%s.", rules.Name, because(w.Reason))
+			m.Why = sentence("%s is frozen without an end%s", rules.Name, because(w.Reason))
 			m.Who = "whoever may change `freeze` of " + rules.Name + " on the default branch"
 		default:
-			m.Why = fmt.Sprintf("%s is frozen until %s%s.", rules.Name, inZone(until, w.TimeZone), because(w.Reason))
+			m.Why = sentence("%s is frozen until %s%s", rules.Name, inZone(until, w.TimeZone), because(w.Reason))
 		}
 		all = append(all, m)
 	}
 	return all
 }
 
-// required is how many people must approve.
+// required is how many people must approve. That a rollback needs nobody does not hold for its infrastructure, which is a plan
+// like any other.
 func required(rules pipeline.EnvironmentDefinition, c pipeline.Candidate) int {
 	n := rules.Approvals.Required
 	switch c.Action {
 	case pipeline.ActionRollback:
-		if rules.RollbackWithoutApproval {
+		if rules.RollbackWithoutApproval && !slices.ContainsFunc(c.Parts, func(p pipeline.Part) bool { return p.Kind == pipeline.PartPlan }) {
 			n = 0
 		}
 	case pipeline.ActionDestroy:
@@ -277,23 +295,30 @@ func required(rules pipeline.EnvironmentDefinition, c pipeline.Candidate) int {
 	return n
 }
 
-func (d *Decision) holdApprovals(rules pipeline.EnvironmentDefinition, c pipeline.Candidate, f Facts) *pipeline.Missing {
-	counted := make(map[string]bool)
+// approvers are the different people whose approval of exactly this candidate counts.
+func approvers(rules pipeline.EnvironmentDefinition, c pipeline.Candidate, f Facts) []string {
+	var counted []string
+	fingerprint := c.Fingerprint()
 	for _, v := range f.Votes {
-		login := strings.ToLower(v.Login)
-		_, self := f.Self[login]
-		if v.Allowed && !v.Unknown && v.Fingerprint == c.Fingerprint() && !(self && rules.Approvals.PreventSelfApproval) {
-			counted[login] = true
+		_, self := f.Self[strings.ToLower(v.Login)]
+		switch {
+		case !v.Allowed || v.Unknown || v.Login == "" || v.Fingerprint != fingerprint:
+		case self && rules.Approvals.PreventSelfApproval:
+		case slices.ContainsFunc(counted, func(login string) bool { return strings.EqualFold(login, v.Login) }):
+		default:
+			counted = append(counted, v.Login)
 		}
 	}
-	d.Approved = len(counted)
-	lacking := d.Required - d.Approved
-	if lacking <= 0 {
+	return counted
+}
+
+func (d *Decision) holdApprovals(rules pipeline.EnvironmentDefinition, c pipeline.Candidate, f Facts) *pipeline.Missing {
+	if d.Approved >= d.Required {
 		return nil
 	}
 	why := fmt.Sprintf("It needs %s, and has %d.", count(d.Required, "approval"), d.Approved)
 	if extra := c.ExtraApproval(); extra != "" {
-		why += fmt.Sprintf(" One of them because %s.", extra)
+		why += sentence(" One of them because %s", strings.TrimPrefix(because(extra), ": "))
 	}
 	if len(f.Self) > 0 && rules.Approvals.PreventSelfApproval {
 		why += " " + selfList(f.Self)
@@ -321,38 +346,38 @@ func holdWait(rules pipeline.EnvironmentDefinition, c pipeline.Candidate, f Fact
 	}
 }
 
+// goesOn ends what a run is told that waits for its turn.
+const goesOn = " It goes on by itself."
+
 // holdTurn lets one run into an environment at a time, first come first.
 func (d *Decision) holdTurn(rules pipeline.EnvironmentDefinition, f Facts) {
 	holder := f.State.Holder
 	if holder != nil && holder.RunID == f.RunID {
 		return
 	}
-	ahead := 0
-	first := holder
-	for _, p := range f.State.Queue {
-		if p.RunID == f.RunID {
-			break
-		}
-		if first == nil {
-			first = &p
-		}
-		ahead++
+	ahead := f.State.Queue
+	if i := slices.IndexFunc(ahead, func(p pipeline.Place) bool { return p.RunID == f.RunID }); i >= 0 {
+		ahead = ahead[:i]
 	}
-	if first == nil {
+	var why string
+	switch {
+	case holder != nil:
+		why = fmt.Sprintf("Run #%d is in %s", holder.RunNumber, rules.Name)
+	case len(ahead) > 0:
+		why = fmt.Sprintf("Run #%d enters %s first", ahead[0].RunNumber, rules.Name)
+		ahead = ahead[1:]
+	default:
 		return
 	}
-	d.Ahead = ahead
-	if holder != nil {
-		d.Ahead++
+	d.Ahead = 1 + len(ahead)
+	switch len(ahead) {
+	case 0:
+	case 1:
+		why += ", and 1 more run comes before this one"
+	default:
+		why += fmt.Sprintf(", and %d more runs come before this one", len(ahead))
 	}
-	why := fmt.Sprintf("Run #%d is in %s", first.RunNumber, rules.Name)
-	if holder == nil {
-		why = fmt.Sprintf("Run #%d enters %s first", first.RunNumber, rules.Name)
-	}
-	if more := d.Ahead - 1; more > 0 {
-		why += fmt.Sprintf(", and %s before this one", count(more, "more run"))
-	}
-	d.add(&pipeline.Missing{Rule: RuleTurn, Why: why + ". It goes on by itself."})
+	d.add(&pipeline.Missing{Rule: RuleTurn, Why: why + "." + goesOn})
 }
 
 // Title is one line that says what is waited for.
@@ -365,7 +390,7 @@ func (d Decision) Title(rules pipeline.EnvironmentDefinition) string {
 	}
 	first := d.Missing[0]
 	if first.Rule == RuleTurn {
-		return "Waits for its turn: " + lowerFirst(strings.TrimSuffix(first.Why, ". It goes on by itself."))
+		return "Waits for its turn: " + lowerFirst(strings.TrimSuffix(first.Why, "."+goesOn))
 	}
 	return strings.TrimSuffix(first.Why, ".")
 }

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+
+	"github.com/slipwayhq/slipway/internal/display"
 )
 
 // people says who a list of logins and teams is.
@@ -23,11 +26,25 @@ func branchList(patterns []string) string {
 	return strings.Join(patterns, ", ")
 }
 
+// maxReason bounds what somebody wrote, in columns: it stands in titles.
+const maxReason = 200
+
+// because adds what somebody wrote as a reason, made one line: it is anybody's text.
 func because(reason string) string {
-	if reason = strings.TrimSpace(reason); reason == "" {
+	reason = display.Truncate(strings.Join(strings.FieldsFunc(display.Line(reason), unicode.IsSpace), " "), maxReason)
+	if reason == "" {
 		return ""
 	}
-	return ": " + strings.TrimSuffix(reason, ".")
+	return ": " + reason
+}
+
+// sentence ends what is said with a full stop, unless somebody's own words have ended it.
+func sentence(format string, args ...any) string {
+	said := display.Line(fmt.Sprintf(format, args...)) // names of branches are anybody's text, too
+	if strings.HasSuffix(said, ".") || strings.HasSuffix(said, "!") || strings.HasSuffix(said, "?") || strings.HasSuffix(said, "…") {
+		return said
+	}
+	return said + "."
 }
 
 func count(n int, noun string) string {

@@ -21,6 +21,9 @@ func (e *Engine) execute(ctx context.Context, run Run, s StageRun) error {
 		if task.Current, err = e.currentRelease(ctx, run, s); err != nil {
 			return err
 		}
+		if task.Running, err = e.runningImages(ctx, run, s); err != nil {
+			return err
+		}
 		verdict, err := e.launch(ctx, run, s, task)
 		if err != nil {
 			return err
@@ -180,6 +183,26 @@ func (e *Engine) currentRelease(ctx context.Context, run Run, s StageRun) (*Rele
 	return &newest[0], nil
 }
 
+// runningImages are, for a stage that builds one, the images of it that the run's environments have now.
+func (e *Engine) runningImages(ctx context.Context, run Run, s StageRun) (map[string]string, error) {
+	if s.Spec.Uses != "image" || e.releases == nil {
+		return nil, nil //nolint:nilnil // there is nothing to compare with
+	}
+	images := map[string]string{}
+	for _, environment := range run.Environments {
+		newest, err := e.releases.Releases(ctx, ReleaseFilter{RepositoryID: run.Trigger.Repository.ID, Environment: environment.Name, Limit: 1})
+		if err != nil {
+			return nil, fmt.Errorf("current release of %s: %w", environment.Name, err)
+		}
+		if len(newest) > 0 {
+			if image := newest[0].Images()[s.Spec.ID]; image != "" {
+				images[environment.Name] = image
+			}
+		}
+	}
+	return images, nil
+}
+
 // taskFiles are what the attempt's preparation kept, the files of the release that a rollback brings back, and, for a
 // stage that applies, those of the release it takes the place of.
 func (e *Engine) taskFiles(ctx context.Context, run Run, s StageRun, current *Release) (map[string][]byte, error) {
@@ -238,6 +261,11 @@ func secretVerdict(run Run, s StageRun, name string, err error) *Verdict {
 	if !errors.Is(err, ErrNotFound) {
 		v.Title = "secret " + name + " cannot be used"
 		v.Cause = fmt.Sprintf("The stage names the secret %s, which cannot be used: %v.", name, err)
+		passing, tells := errors.AsType[interface {
+			error
+			Temporary() bool
+		}](err)
+		v.Infrastructure = tells && passing.Temporary() // the source was away: it is asked again with the next attempt
 	}
 	return v
 }

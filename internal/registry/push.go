@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -121,8 +120,3 @@ func missing(err error) bool {
 	answer, ok := errors.AsType[*transport.Error](err)
 	return ok && (answer.StatusCode == http.StatusNotFound || has(answer, transport.ManifestUnknownErrorCode) || has(answer, transport.NameUnknownErrorCode))
 }
-
-// taggable is a manifest as the registry has it: tagging it transfers nothing else.
-type taggable struct{ *remote.Descriptor }
-
-func (t taggable) RawManifest() ([]byte, error) { return bytes.Clone(t.Manifest), nil }

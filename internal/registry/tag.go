@@ -50,7 +50,7 @@ func (r *Repository) Tag(ctx context.Context, digest string, tags []string) erro
 }
 
 func (r *Repository) move(ctx context.Context, tag string, to *remote.Descriptor) error {
-	return r.do(ctx, "Moving the tag "+tag+" of "+r.written, remote.Put(r.repo.Tag(tag), taggable{to}, r.options(ctx)...))
+	return r.do(ctx, "Moving the tag "+tag+" of "+r.written, remote.Put(r.repo.Tag(tag), to, r.options(ctx)...))
 }
 
 // putBack undoes what a failed Tag has done.

@@ -152,3 +152,11 @@ func OutputText(value json.RawMessage) string {
 	}
 	return string(value)
 }
+
+// AddJSON takes the texts of a value that is sensitive as a whole.
+func (s *Sensitive) AddJSON(text json.RawMessage) {
+	var value any
+	if json.Unmarshal(text, &value) == nil {
+		s.add(value, true)
+	}
+}

@@ -11,8 +11,6 @@ import (
 	"github.com/slipwayhq/slipway/internal/secret"
 )
 
-var shop = pipeline.Repository{Owner: "acme", Name: "shop"}
-
 func folder(t *testing.T, files map[string]string) *secret.Folder {
 	t.Helper()
 	dir := t.TempDir()
@@ -32,88 +30,17 @@ func folder(t *testing.T, files map[string]string) *secret.Folder {
 	return f
 }
 
-func TestNearestWins(t *testing.T) {
-	f := folder(t, map[string]string{
-		"acme/shop/production/A": "environment", "acme/shop/A": "repository", "acme/A": "owner",
-		"acme/shop/B": "repository", "acme/B": "owner", "acme/C": "owner", "other/D": "another owner",
-		"acme/shop/DIR/x": "a folder of that name", "acme/DIR": "owner",
-	})
-	for _, test := range []struct{ environment, name, want string }{
-		{"production", "A", "environment"},
-		{"staging", "A", "repository"},
-		{"", "A", "repository"},
-		{"production", "B", "repository"},
-		{"production", "C", "owner"},
-		{"", "DIR", "owner"},
-		{"A", "B", "repository"}, // an environment named like a file
-		{"production", "D", ""},
-		{"production", "E", ""},
-	} {
-		got, err := f.Secret(t.Context(), shop, test.environment, test.name)
-		if test.want == "" {
-			if !errors.Is(err, pipeline.ErrNotFound) {
-				t.Errorf("%s %s: %q %v", test.environment, test.name, got, err)
-			}
-			continue
-		}
-		if err != nil || got != test.want {
-			t.Errorf("%s %s: %q %v, want %q", test.environment, test.name, got, err, test.want)
-		}
-	}
+func TestFolder(t *testing.T) {
+	testSource(t, 1<<20, func(t *testing.T, values map[string]string) pipeline.SecretSource { return folder(t, values) })
 }
 
-func TestValues(t *testing.T) {
-	for name, test := range map[string]struct{ content, want, problem string }{
-		"as it is":               {"value", "value", ""},
-		"one newline":            {"value\n", "value", ""},
-		"a Windows newline":      {"value\r\n", "value", ""},
-		"two newlines":           {"value\n\n", "value\n", ""},
-		"several lines":          {"one\ntwo\n", "one\ntwo", ""},
-		"spaces stay":            {" value \n", " value ", ""},
-		"four characters":        {"äöüß", "äöüß", ""},
-		"three characters":       {"abc\n", "", "fewer than 4"},
-		"three letters, long":    {"äöü", "", "fewer than 4"},
-		"empty":                  {"", "", "fewer than 4"},
-		"zero byte":              {"val\x00ue", "", "zero byte"},
-		"larger than a secret":   {strings.Repeat("x", 1<<20+1), "", "1 MiB"},
-		"as large as one may be": {strings.Repeat("x", 1<<20), strings.Repeat("x", 1<<20), ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got, err := folder(t, map[string]string{"acme/X": test.content}).Secret(t.Context(), shop, "", "X")
-			if test.problem == "" {
-				if err != nil || got != test.want {
-					t.Errorf("%.50q %v", got, err)
-				}
-				return
-			}
-			var invalid *secret.InvalidError
-			if !errors.As(err, &invalid) || !strings.Contains(err.Error(), test.problem) {
-				t.Errorf("%.50q %v", got, err)
-			}
-			if test.content != "" && strings.Contains(err.Error(), test.content) {
-				t.Errorf("the value is in %v", err)
-			}
-		})
-	}
-}
-
-func TestNamesStayInTheFolder(t *testing.T) {
-	f := folder(t, map[string]string{"acme/shop/X": "value", "acme/other/X": "another"})
-	for _, name := range []string{"", ".", "..", "../X", "a/b", "1X", "X Y", "X\n", "-X", strings.Repeat("X", 256)} {
-		if got, err := f.Secret(t.Context(), shop, "", name); err == nil {
-			t.Errorf("name %q: %q", name, got)
-		}
-	}
-	for _, repository := range []pipeline.Repository{
-		{Owner: "..", Name: "shop"}, {Owner: "acme", Name: ".."}, {Owner: "acme/other", Name: "x"}, {Owner: "", Name: "shop"}, {Owner: "acme"},
-	} {
-		if got, err := f.Secret(t.Context(), repository, "", "X"); err == nil {
-			t.Errorf("%+v: %q", repository, got)
-		}
-	}
-	for _, environment := range []string{"..", "../other", "../../acme/other", "."} {
-		if got, err := f.Secret(t.Context(), shop, environment, "X"); err == nil {
-			t.Errorf("environment %q: %q", environment, got)
+func TestFolderLimits(t *testing.T) {
+	f := folder(t, map[string]string{"acme/LARGE": strings.Repeat("x", 1<<20+1), "acme/EMPTY": ""})
+	for name, problem := range map[string]string{"LARGE": "1 MiB", "EMPTY": "fewer than 4"} {
+		_, err := f.Secret(t.Context(), shop, "", name)
+		var invalid *secret.InvalidError
+		if !errors.As(err, &invalid) || !strings.Contains(err.Error(), problem) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
@@ -172,7 +99,7 @@ func TestWarnings(t *testing.T) {
 		"open":    {open, []string{"mode 0755", "secret X is open"}},
 		"missing": {missing, []string{"does not exist"}},
 	} {
-		got, err := test.folder.Warnings()
+		got, err := test.folder.Warnings(t.Context())
 		if err != nil || len(got) != len(test.want) {
 			t.Fatalf("%s: %q %v", name, got, err)
 		}
@@ -185,13 +112,16 @@ func TestWarnings(t *testing.T) {
 	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := open.Warnings(); err != nil || got != nil {
+	if got, err := open.Warnings(t.Context()); err != nil || got != nil {
 		t.Errorf("closed: %q %v", got, err)
 	}
 }
 
 func TestParse(t *testing.T) {
-	source, err := secret.Parse("dir:" + t.TempDir())
+	t.Setenv("AWS_REGION", "")
+	t.Setenv("AWS_DEFAULT_REGION", "")
+	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "none"))
+	source, err := secret.Parse(t.Context(), "dir:"+t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,14 +133,20 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	for setting, says := range map[string]string{
-		"":                          "no source of secrets",
-		"dir:":                      "needs the path",
-		"dir":                       "needs the path",
-		"vault:x":                   "no source of secrets",
-		"aws-secretsmanager:prefix": "not supported by this version",
-		"dir:" + file:               "is a file",
+		"":                           "no source of secrets",
+		"dir:":                       "needs the path",
+		"dir":                        "needs the path",
+		"vault:x":                    "no source of secrets",
+		"dir:" + file:                "is a file",
+		"aws-secretsmanager":         "needs a prefix",
+		"aws-secretsmanager:":        "needs a prefix",
+		"aws-secretsmanager:/":       "needs a prefix",
+		"aws-secretsmanager:a b":     "cannot begin the name",
+		"aws-secretsmanager:arn:aws": "cannot begin the name",
+		"aws-secretsmanager:a//b":    "cannot begin the name",
+		"aws-secretsmanager:a":       "set AWS_REGION",
 	} {
-		if _, err := secret.Parse(setting); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := secret.Parse(t.Context(), setting); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v", setting, err)
 		}
 	}

@@ -72,17 +72,13 @@ func (a *attempt) found(ctx context.Context, kept *prepared) (built, error) {
 		return built{}, err
 	}
 	made, found := st.find(kept.Digest)
-	if found {
-		err := made.verify()
-		if err == nil {
-			return made, nil
-		}
-		a.s.Log(fmt.Sprintf("The built image in the cache is damaged (%v) and is removed.", err))
-		if err := os.RemoveAll(made.dir); err != nil {
-			return built{}, fmt.Errorf("remove the damaged image: %w", err)
-		}
+	if found && made.verify() == nil {
+		return made, nil
 	}
-	a.s.Log("The image that was built is not in the cache any more, so it is built again.")
+	if err := os.RemoveAll(st.folder(kept.Digest)); err != nil {
+		return built{}, fmt.Errorf("remove the damaged image: %w", err)
+	}
+	a.s.Log("The image that was built is not in the cache any more, or not whole, so it is built again.")
 	if made, err = a.again(ctx, st); err != nil {
 		return built{}, err
 	}
@@ -113,18 +109,12 @@ func (a *attempt) again(ctx context.Context, st store) (built, error) {
 		return built{}, err
 	}
 	defer func() { _ = b.builder.Close() }() // nothing of the build is left on this connection
-	dir, err := st.begin()
+	made, _, err := a.fresh(ctx, st, b)
 	if err != nil {
 		return built{}, err
 	}
-	if _, err := a.build(ctx, b, dir); err != nil {
-		return built{}, errors.Join(err, os.RemoveAll(dir))
-	}
-	made, err := openLayout(dir)
+	dir, err := st.keep(made)
 	if err != nil {
-		return built{}, err
-	}
-	if dir, err = st.keep(made); err != nil {
 		return built{}, err
 	}
 	return openLayout(dir)

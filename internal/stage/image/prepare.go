@@ -176,15 +176,39 @@ func (a *attempt) make(ctx context.Context, st store, b building) (built, howMad
 			return found, how, nil
 		}
 	}
-	dir, err := st.begin()
-	if err != nil {
-		return built{}, how, err
-	}
-	if how.result, err = a.build(ctx, b, dir); err != nil {
-		return built{}, how, errors.Join(err, os.RemoveAll(dir))
-	}
-	made, err := openLayout(dir)
+	var err error
+	var made built
+	made, how.result, err = a.fresh(ctx, st, b)
 	return made, how, err
+}
+
+// fresh builds into a folder of its own. What it shares with kept images may be damaged there, by a disk that was full or
+// by a stage that has written to the cache: then it is built once more without them.
+func (a *attempt) fresh(ctx context.Context, st store, b building) (built, buildkit.Result, error) {
+	for shares := true; ; shares = false {
+		dir, err := st.begin(shares)
+		if err != nil {
+			return built{}, buildkit.Result{}, err
+		}
+		result, err := a.build(ctx, b, dir)
+		if err != nil {
+			return built{}, result, errors.Join(err, os.RemoveAll(dir))
+		}
+		made, err := openLayout(dir)
+		if err == nil {
+			err = made.verify()
+		}
+		if err == nil {
+			return made, result, nil
+		}
+		if err := errors.Join(err, os.RemoveAll(dir)); !shares {
+			return built{}, result, err
+		}
+		a.s.Log(fmt.Sprintf("What the cache holds of earlier images is damaged (%v) and is removed.", err))
+		if err := st.drop(); err != nil {
+			return built{}, result, err
+		}
+	}
 }
 
 // findEarlier asks what the base images are now. One that cannot be had is told here, before anything is built.

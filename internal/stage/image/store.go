@@ -46,9 +46,9 @@ func (a *attempt) openStore() (store, error) {
 	return st, nil
 }
 
-// begin makes a folder for the next image. It holds the blobs of the kept ones already, so that the builder sends only
-// what is new.
-func (st store) begin() (string, error) {
+// begin makes a folder for the next image. Where it shares, it holds the blobs of the kept ones already, so that the
+// builder sends only what is new.
+func (st store) begin(shares bool) (string, error) {
 	dir, err := os.MkdirTemp(filepath.Join(st.dir, layoutsDir), newPrefix)
 	if err != nil {
 		return "", fmt.Errorf("make a folder for the image: %w", err)
@@ -56,6 +56,9 @@ func (st store) begin() (string, error) {
 	blobs := filepath.Join(dir, "blobs", "sha256")
 	if err := os.MkdirAll(blobs, permissions); err != nil {
 		return "", fmt.Errorf("make a folder for the image: %w", err)
+	}
+	if !shares {
+		return dir, nil
 	}
 	kept, err := filepath.Glob(filepath.Join(st.dir, layoutsDir, "sha256-*", "blobs", "sha256", "*"))
 	if err != nil {
@@ -118,6 +121,15 @@ func (st store) find(digest string) (built, bool) {
 	// That it was used matters to the sweep only, which is for its own sake.
 	_ = os.Chtimes(dir, st.now(), st.now()) // see above
 	return b, true
+}
+
+// drop removes every kept image.
+func (st store) drop() error {
+	kept, err := filepath.Glob(filepath.Join(st.dir, layoutsDir, "sha256-*"))
+	for _, dir := range kept {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	return err
 }
 
 // sweep removes what is old or too much, the longest unused first. What cannot be removed now is tried again next time.

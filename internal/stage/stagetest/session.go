@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -48,8 +49,9 @@ type Session struct {
 	secrets map[string]string
 	kept    map[string][]byte
 	env     []string
-	// concealed are values that are masked besides the secrets.
-	concealed []string
+	// concealed are all values that are masked, redactor what masks them.
+	concealed map[string]string
+	redactor  *redact.Redactor
 
 	mu sync.Mutex
 	// What the stage told, in order.
@@ -77,6 +79,15 @@ func New(tb testing.TB, o Options) *Session {
 	if s.cache == "" {
 		s.cache = folder(tb)
 	}
+	s.concealed = maps.Clone(o.Secrets)
+	if s.concealed == nil {
+		s.concealed = map[string]string{}
+	}
+	redactor, err := redact.New(s.concealed)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s.redactor = redactor
 	s.Recorded.Outputs = map[string]string{}
 	s.Recorded.Artifacts = map[string][]byte{}
 	s.Recorded.Private = map[string][]byte{}
@@ -240,15 +251,9 @@ func (s *Session) line(c runner.Command, line string) {
 }
 
 func (s *Session) mask(text string) string {
-	for _, secret := range s.secrets {
-		text = strings.ReplaceAll(text, secret, "***")
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, value := range s.concealed {
-		text = strings.ReplaceAll(text, value, "***")
-	}
-	return text
+	return s.redactor.String(text)
 }
 
 // Step records the end of a step.
@@ -259,6 +264,7 @@ func (s *Session) Step(ctx context.Context, name string, fn func(context.Context
 	if err != nil {
 		step.Status = pipeline.StatusFailure
 	}
+	step = masked(s, step)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.Recorded.Steps = append(s.Recorded.Steps, step)
@@ -283,6 +289,7 @@ func (s *Session) Progress(text string) {
 
 // Section records a section.
 func (s *Session) Section(section pipeline.Section) {
+	section = masked(s, section)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.Recorded.Sections = append(s.Recorded.Sections, section)
@@ -290,6 +297,7 @@ func (s *Session) Section(section pipeline.Section) {
 
 // Finding records a finding.
 func (s *Session) Finding(finding pipeline.Finding) {
+	finding = masked(s, finding)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.Recorded.Findings = append(s.Recorded.Findings, finding)
@@ -297,6 +305,7 @@ func (s *Session) Finding(finding pipeline.Finding) {
 
 // Output records an output.
 func (s *Session) Output(name, value string) {
+	value = s.mask(value)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.Recorded.Outputs[name] = value
@@ -310,6 +319,9 @@ func (s *Session) Artifact(name, path string) error {
 	content, err := os.ReadFile(path) //nolint:gosec // what the stage under test names
 	if err != nil {
 		return err
+	}
+	if bytes.IndexByte(content, 0) < 0 {
+		content = []byte(s.mask(string(content)))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -325,6 +337,7 @@ func (s *Session) File(name string) ([]byte, bool) {
 
 // Part notes a part of the candidate.
 func (s *Session) Part(part pipeline.Part) {
+	part.Detail, part.ExtraApproval = s.mask(part.Detail), s.mask(part.ExtraApproval)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.Recorded.Parts = append(s.Recorded.Parts, part)
@@ -332,13 +345,52 @@ func (s *Session) Part(part pipeline.Part) {
 
 // Conceal masks a value in what comes after.
 func (s *Session) Conceal(name, value string) error {
-	if len(value) < redact.MinLength {
-		return &redact.TooShortError{Name: name}
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.concealed = append(s.concealed, value)
+	all := maps.Clone(s.concealed)
+	all[fmt.Sprintf("%s (%d)", name, len(all))] = value
+	redactor, err := redact.New(all)
+	if err != nil {
+		return err
+	}
+	s.concealed, s.redactor = all, redactor
 	return nil
+}
+
+// masked is a value with every text in it masked, as the runner does with each field of an event.
+func masked[T any](s *Session, value T) T {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // plain data
+	}
+	var tree any
+	if err := json.Unmarshal(text, &tree); err != nil {
+		panic(err) // as above
+	}
+	if text, err = json.Marshal(maskTree(s, tree)); err != nil {
+		panic(err) // as above
+	}
+	var clean T
+	if err := json.Unmarshal(text, &clean); err != nil {
+		panic(err) // as above
+	}
+	return clean
+}
+
+func maskTree(s *Session, tree any) any {
+	switch v := tree.(type) {
+	case string:
+		return s.mask(v)
+	case []any:
+		for i := range v {
+			v[i] = maskTree(s, v[i])
+		}
+	case map[string]any:
+		for key := range v {
+			v[key] = maskTree(s, v[key])
+		}
+	}
+	return tree
 }
 
 // KeepPrivate notes what is kept for the second step.

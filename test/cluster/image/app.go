@@ -68,6 +68,10 @@ func (s Source) app(ctx context.Context, python interpreter) (v1.Layer, error) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("install the example's packages: %w: %s", err, out)
 	}
+	compile := exec.CommandContext(ctx, interpreter, compileAll(filepath.Join(root, "packages"))...) //nolint:gosec // as above
+	if out, err := compile.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("compile the example's packages: %w: %s", err, out)
+	}
 	copied := errors.Join(
 		os.CopyFS(filepath.Join(root, "app", "inventory"), os.DirFS(filepath.Join(example, "inventory"))),
 		copyFile(filepath.Join(example, "wsgi.py"), filepath.Join(root, "app", "wsgi.py")),
@@ -76,7 +80,9 @@ func (s Source) app(ctx context.Context, python interpreter) (v1.Layer, error) {
 		return nil, copied
 	}
 	return s.fill(func(a *archive) error {
-		return a.tree(root, func(name string) bool { return strings.Contains(name, "__pycache__") })
+		return a.tree(root, func(name string) bool {
+			return strings.HasPrefix(name, "app/") && strings.Contains(name, "__pycache__")
+		})
 	})
 }
 

@@ -101,12 +101,18 @@ func (i interpreter) install(ctx context.Context, root string) error {
 			return err
 		}
 	}
-	for _, command := range [][]string{{"ldconfig"}, {"python3", "-m", "ensurepip", "--default-pip"}} {
+	for _, command := range [][]string{{"ldconfig"}, {"python3", "-m", "ensurepip", "--default-pip"}, append([]string{"python3"}, compileAll("/usr/local/lib/python"+short)...)} {
 		if err := within(ctx, root, command...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// compileAll are the arguments that make an interpreter compile a folder. Layers keep no times, by which Python would
+// else see whether its compiled files are still good; containers that cannot write would compile at every start.
+func compileAll(dir string) []string {
+	return []string{"-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", dir}
 }
 
 func (i interpreter) copy(from, to string) error {

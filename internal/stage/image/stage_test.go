@@ -1,0 +1,415 @@
+package image
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slipwayhq/slipway/internal/imagetest"
+	"github.com/slipwayhq/slipway/internal/pipeline"
+)
+
+// app is a small multi-stage application.
+func app() map[string]string {
+	return map[string]string{
+		"Dockerfile": "# syntax=docker/dockerfile:1\nFROM base:1 AS build\nRUN echo compiled > /app.bin\n\nFROM base:2-slim\nCOPY --from=build /app.bin /app.bin\nCOPY main.txt /main.txt\nUSER app\n",
+		"main.txt":   "one", "notes.md": "not for the image", ".dockerignore": "notes.md\n",
+	}
+}
+
+func TestBuildBesideTheTestsThenPublish(t *testing.T) {
+	j := newJob(t, app()).withoutTrivy()
+	first, verdict := j.prepare()
+	if !strings.Contains(verdict.Title, "3 layers") {
+		t.Errorf("the title is %q", verdict.Title)
+	}
+	all := []string{"main", sha1, "latest", cacheTag("main")}
+	if found := j.inRegistry(all...); len(found) > 0 {
+		t.Fatalf("the first step has left %v in the registry", found)
+	}
+	if len(first.Recorded.Parts) > 0 || len(first.Recorded.Outputs) > 0 {
+		t.Errorf("the first step publishes parts %v, outputs %v", first.Recorded.Parts, first.Recorded.Outputs)
+	}
+	second, verdict := j.apply(first)
+	if want := "Published main, 1111111, latest; "; !strings.HasPrefix(verdict.Title, want) {
+		t.Errorf("the title is %q, want %q…", verdict.Title, want)
+	}
+	found := j.inRegistry(all...)
+	digest := found["main"]
+	if digest == "" || found[sha1] != digest || found["latest"] != digest || found[cacheTag("main")] == "" {
+		t.Errorf("the registry holds %v", found)
+	}
+	image, _ := j.with["repository"].(string)
+	image += "@" + digest
+	want := pipeline.Part{Kind: pipeline.PartImage, Name: "docker-build-push", Value: image, Detail: "main, 1111111, latest"}
+	if !slices.Contains(second.Recorded.Parts, want) {
+		t.Errorf("the parts are %v, want %v", second.Recorded.Parts, want)
+	}
+	if got := second.Recorded.Outputs; got["image"] != image || got["digest"] != digest || got["tags"] != "main,"+sha1+",latest" || got["repository"] != j.with["repository"] {
+		t.Errorf("the outputs are %v", got)
+	}
+	config, err := j.image("main").ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for label, want := range map[string]string{
+		"revision": sha1, "source": "https://github.example/acme/app", "version": "main", "created": "2026-01-02T03:04:05Z",
+	} {
+		if got := config.Config.Labels["org.opencontainers.image."+label]; got != want {
+			t.Errorf("label %s is %q, want %q", label, got, want)
+		}
+	}
+	if !config.Created.Equal(commitTime()) {
+		t.Errorf("the image was made at %s, want the commit's time", config.Created)
+	}
+}
+
+func TestAPullRequestBuildsAndPushesNothing(t *testing.T) {
+	j := newJob(t, app()).withoutTrivy()
+	j.steps, j.trigger.Event, j.trigger.Branch, j.trigger.Base = pipeline.PrepareOnly, pipeline.EventPullRequest, branch, "main"
+	// Nobody may push there, and nobody asks to.
+	j.with["repository"] = world.Closed + "/acme/pr"
+	first, _ := j.prepare()
+	if _, found := first.SectionTitled("Image"); !found {
+		t.Error("the image is not told")
+	}
+	j.secrets = map[string]string{secretUser: imagetest.User, secretPassword: imagetest.Password}
+	if found := j.inRegistry(tagOf(branch), sha1, "latest", cacheTag(branch)); len(found) > 0 {
+		t.Errorf("a pull request has left %v", found)
+	}
+}
+
+func TestOtherBranchesDoNotMoveLatest(t *testing.T) {
+	j := newJob(t, app()).withoutTrivy()
+	j.trigger.Branch = branch
+	first, _ := j.prepare()
+	j.apply(first)
+	if found := j.inRegistry("feature-login", sha1, "latest"); len(found) != 2 || found["latest"] != "" {
+		t.Errorf("the registry holds %v", found)
+	}
+}
+
+func TestARegistryWithALogin(t *testing.T) {
+	j := newJob(t, app()).withoutTrivy()
+	j.with["repository"] = world.Closed + "/acme/secret"
+	t.Run("nobody", func(t *testing.T) { j.t = t; j.fails("denied: requested access to the resource is denied") })
+	j.secrets = map[string]string{secretUser: imagetest.User}
+	t.Run("half", func(t *testing.T) { j.t = t; j.fails(secretPassword, "needs both") })
+	j.secrets[secretPassword] = "wrong-password"
+	t.Run("wrong", func(t *testing.T) {
+		j.t = t
+		s, _ := j.fails("does not accept the login")
+		if strings.Contains(s.LogText(), "wrong-password") {
+			t.Error("the log holds the password")
+		}
+	})
+	j.secrets[secretPassword] = imagetest.Password
+	j.t = t
+	first, _ := j.prepare()
+	j.apply(first)
+	if found := j.inRegistry("main", cacheTag("main")); len(found) != 2 {
+		t.Errorf("the registry holds %v", found)
+	}
+}
+
+func TestTheSameIsNotBuiltAgain(t *testing.T) {
+	j := newJob(t, app()).withoutTrivy()
+	first, _ := j.prepare()
+	j.apply(first)
+	before := j.inRegistry("main")["main"]
+	// Another commit on another branch; what it changes, the build does not see.
+	j.trigger.SHA, j.trigger.Branch, j.files["notes.md"] = sha2, branch, "other notes"
+	second, _ := j.prepare()
+	if strings.Contains(second.LogText(), "#1 ") {
+		t.Errorf("something was built:\n%s", second.LogText())
+	}
+	section, _ := second.SectionTitled("Image")
+	if !strings.Contains(section.Text, "Nothing was built: commit 1111111") {
+		t.Errorf("the check says %q", section.Text)
+	}
+	j.apply(second)
+	if got := j.inRegistry(sha2, "feature-login"); got[sha2] != before || got["feature-login"] != before {
+		t.Errorf("the tags are %v, want %s", got, before)
+	}
+	t.Run("another file", func(t *testing.T) {
+		j.t, j.files["main.txt"] = t, "two"
+		third, _ := j.prepare()
+		if !strings.Contains(third.LogText(), "#1 ") {
+			t.Error("a changed file did not make it build")
+		}
+	})
+	t.Run("another base", func(t *testing.T) {
+		j.t, j.files["main.txt"] = t, "one"
+		moved, err := imagetest.Base(map[string]string{"moved": t.Name()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := world.Publish(t.Context(), "library/base:1", moved); err != nil {
+			t.Fatal(err)
+		}
+		fourth, _ := j.prepare()
+		if !strings.Contains(fourth.LogText(), "#1 ") {
+			t.Error("a base image that moved did not make it build")
+		}
+		if err := publishBases(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Run("asked for anew", func(t *testing.T) {
+		j.t, j.trigger.Fresh = t, true
+		fifth, _ := j.prepare()
+		if !strings.Contains(fifth.LogText(), "#1 ") {
+			t.Error("Re-run all did not make it build")
+		}
+	})
+}
+
+func TestWhatTheCacheHasLostIsBuiltAgainAndMustBeTheSame(t *testing.T) {
+	j := newJob(t, app()).withoutTrivy()
+	first, _ := j.prepare()
+	lose := func() {
+		if err := os.RemoveAll(filepath.Join(j.cache, cacheImages)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lose()
+	second, _ := j.apply(first)
+	if !strings.Contains(second.LogText(), "so it is built again") {
+		t.Error("the loss is not told")
+	}
+	var kept prepared
+	if err := json.Unmarshal(first.Recorded.Private[preparedFile], &kept); err != nil {
+		t.Fatal(err)
+	}
+	lose()
+	for platform := range kept.Manifests {
+		kept.Manifests[platform] = "sha256:" + strings.Repeat("0", 64)
+	}
+	text, err := json.Marshal(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.trigger.Branch = "moved"
+	_, verdict, err := j.run(t.Context(), pipeline.PhaseApply, map[string][]byte{preparedFile: text})
+	if err != nil || verdict.Status != pipeline.StatusFailure || !strings.Contains(verdict.Title, "moved") {
+		t.Errorf("got %+v, %v; want a failure: moved", verdict, err)
+	}
+	if found := j.inRegistry("moved"); len(found) > 0 {
+		t.Errorf("it was published all the same: %v", found)
+	}
+}
+
+func TestADamagedImageIsNotPublished(t *testing.T) {
+	j := newJob(t, app()).withoutTrivy()
+	j.with["provenance"] = false // the same image each time, so that every blob is met again
+	blobs := func() []string {
+		all, err := filepath.Glob(filepath.Join(j.cache, cacheImages, layoutsDir, "sha256-*", "blobs", "sha256", "*"))
+		if err != nil || len(all) == 0 {
+			t.Fatalf("%v, %v", all, err)
+		}
+		return all
+	}
+	first, _ := j.prepare()
+	for i := range len(blobs()) {
+		damaged := blobs()[i]
+		if err := os.Chmod(damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(damaged, []byte("something else"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		second, _ := j.apply(first)
+		if !strings.Contains(second.LogText(), "or not whole") {
+			t.Errorf("the damage of %s is not told:\n%s", damaged, second.LogText())
+		}
+		if got := j.inRegistry("main")["main"]; got != digestOf(t, first) {
+			t.Errorf("after damage to %s main is %s, want %s", damaged, got, digestOf(t, first))
+		}
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string
+		with  map[string]any
+		words []string
+		line  int
+	}{
+		"no Dockerfile":  {map[string]string{"a": "b"}, nil, []string{"There is no Dockerfile", "Dockerfile: the commit has no such file"}, 0},
+		"no context":     {app(), map[string]any{"context": "web"}, []string{"There is no build context", "web"}, 0},
+		"instruction":    {map[string]string{"Dockerfile": "FROM base:1\n\nRAN true\n"}, nil, []string{"Dockerfile:3: ", "unknown instruction: RAN"}, 3},
+		"empty":          {map[string]string{"Dockerfile": ""}, nil, []string{"Dockerfile: ", "no instructions"}, 0},
+		"no such base":   {map[string]string{"Dockerfile": "FROM nowhere:1\n"}, nil, []string{"The base image", "nowhere:1", "does not exist"}, 0},
+		"command":        {map[string]string{"Dockerfile": "FROM base:1\nRUN echo before\nRUN echo 'no luck' && exit 3\n"}, nil, []string{"Dockerfile:3: ", "exit code: 3"}, 3},
+		"missing file":   {map[string]string{"Dockerfile": "FROM base:1\nCOPY nothing /\n"}, nil, []string{"Dockerfile:2: ", "nothing"}, 2},
+		"no such target": {app(), map[string]any{"target": "other"}, []string{"other"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := newJob(t, c.files).withoutTrivy()
+			j.with["repository"] = world.Open + "/acme/bad"
+			j.with = set(j.with, c.with)
+			s, verdict := j.fails(c.words...)
+			if verdict.Infrastructure {
+				t.Error("it is taken for a trouble of our own")
+			}
+			if c.line > 0 && !slices.ContainsFunc(s.Recorded.Findings, func(f pipeline.Finding) bool {
+				return f.Path == "Dockerfile" && f.Line == c.line && f.Level == pipeline.LevelFailure
+			}) {
+				t.Errorf("no annotation on line %d: %+v", c.line, s.Recorded.Findings)
+			}
+			if found := j.inRegistry("main", sha1); len(found) > 0 {
+				t.Errorf("the registry holds %v", found)
+			}
+		})
+	}
+}
+
+func TestAContextThatIsTooLarge(t *testing.T) {
+	files := app()
+	files["data/big.bin"] = strings.Repeat("x", 3000)
+	j := newJob(t, files).withoutTrivy()
+	j.options.MaxContext = 2000
+	j.fails("too large", "data (3.0 kB)", ".dockerignore")
+	j.files[".dockerignore"] = "data\n"
+	j.prepare()
+}
+
+func TestLinksOutOfTheCheckoutAreNotFollowed(t *testing.T) {
+	j := newJob(t, map[string]string{"a": "b"}).withoutTrivy()
+	for name, with := range map[string]map[string]any{"context": {"context": "link"}, "dockerfile": {"dockerfile": "link/Dockerfile"}} {
+		t.Run(name, func(t *testing.T) {
+			outside := t.TempDir()
+			if err := os.WriteFile(filepath.Join(outside, "Dockerfile"), []byte("FROM base:1\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s := newSession(t, j, set(j.with, with))
+			if err := os.Symlink(outside, filepath.Join(s.Dir(), "link")); err != nil {
+				t.Fatal(err)
+			}
+			verdict, err := New(j.options).Run(t.Context(), s)
+			if err != nil || verdict.Status != pipeline.StatusFailure || !strings.Contains(verdict.Cause, "leads out of the repository") {
+				t.Errorf("got %+v, %v", verdict, err)
+			}
+		})
+	}
+}
+
+func TestARegistryThatIsDown(t *testing.T) {
+	j := newJob(t, app()).withoutTrivy()
+	j.with["repository"] = "127.0.0.1:1/acme/app"
+	j.options.Insecure = []string{"127.0.0.1:1"}
+	if _, verdict := j.fails("127.0.0.1:1 cannot be reached"); !verdict.Infrastructure {
+		t.Error("it is not tried again")
+	}
+}
+
+func TestNoBuilder(t *testing.T) {
+	j := newJob(t, app()).withoutTrivy()
+	j.options.Builder.Address = "unix:///nowhere/buildkitd.sock"
+	if _, verdict := j.fails("There is no builder", "SLIPWAY_BUILDKIT"); !verdict.Infrastructure {
+		t.Error("it is not tried again")
+	}
+}
+
+func TestACancelWhileItBuilds(t *testing.T) {
+	j := newJob(t, map[string]string{"Dockerfile": "FROM base:1\nRUN echo begun; sleep 600\n"}).withoutTrivy()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("a person said so")
+	s := newSession(t, j, j.with)
+	done := make(chan error, 1)
+	go func() {
+		_, err := New(j.options).Run(ctx, s)
+		done <- err
+	}()
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(s.LogText(), "begun") && time.Now().Before(deadline); {
+		time.Sleep(20 * time.Millisecond) // the log has no bell
+	}
+	cancel(why)
+	if err := <-done; !errors.Is(err, why) {
+		t.Errorf("got %v, want the cause of the cancel", err)
+	}
+}
+
+func TestAStrangersCommitHasNoCacheOfOthers(t *testing.T) {
+	dockerfile := "FROM base:1\nRUN --mount=type=cache,target=/c echo x >> /c/all; echo \"lines $(wc -l < /c/all)\"\n"
+	j := newJob(t, map[string]string{"Dockerfile": dockerfile}).withoutTrivy()
+	j.steps = pipeline.PrepareOnly
+	first, _ := j.prepare()
+	if !strings.Contains(first.LogText(), "lines 1") {
+		t.Fatal(first.LogText())
+	}
+	j.untrusted, j.cache = true, t.TempDir()
+	second, _ := j.prepare()
+	if !strings.Contains(second.LogText(), "lines 1") || strings.Contains(second.LogText(), "from cache") {
+		t.Errorf("a stranger's build sees what others left:\n%s", second.LogText())
+	}
+	j.untrusted, j.cache, j.trigger.Fresh = false, t.TempDir(), true
+	third, _ := j.prepare()
+	if strings.Contains(third.LogText(), "lines 2") {
+		t.Errorf("a stranger's build left something for others:\n%s", third.LogText())
+	}
+}
+
+func TestSecretsOfABuild(t *testing.T) {
+	j := newJob(t, map[string]string{"Dockerfile": "FROM base:1\n" +
+		"RUN --mount=type=secret,id=NPM_TOKEN,required=true echo \"the token is $(cat /run/secrets/NPM_TOKEN)\"\n" +
+		"RUN --mount=type=secret,id=DOCKER_PASSWORD test ! -e /run/secrets/DOCKER_PASSWORD\n"}).withoutTrivy()
+	j.names = []string{"NPM_TOKEN"}
+	j.secrets = map[string]string{"NPM_TOKEN": "npm-0123456789", secretUser: imagetest.User, secretPassword: imagetest.Password}
+	first, _ := j.prepare()
+	if strings.Contains(first.LogText(), "npm-0123456789") || !strings.Contains(first.LogText(), "the token is ***") {
+		t.Errorf("the log:\n%s", first.LogText())
+	}
+	made, found := store{filepath.Join(j.cache, cacheImages), time.Now}.find(digestOf(t, first))
+	if !found {
+		t.Fatal("the image is not in the cache")
+	}
+	for _, one := range made.images {
+		config, err := one.image.RawConfigFile()
+		if err != nil || strings.Contains(string(config), "npm-0123456789") {
+			t.Errorf("the configuration holds the secret (%v)", err)
+		}
+	}
+}
+
+func TestPlatformsAreOneIndex(t *testing.T) {
+	j := newJob(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY a.txt /\n", "a.txt": "one"}).withoutTrivy()
+	j.with["platforms"] = []string{"linux/amd64", "linux/arm64"}
+	first, verdict := j.prepare()
+	if !strings.HasPrefix(verdict.Title, "2 layers") {
+		t.Errorf("the title is %q", verdict.Title)
+	}
+	j.apply(first)
+	if digest := j.inRegistry("main")["main"]; digest != digestOf(t, first) {
+		t.Errorf("main is %s, want %s", digest, digestOf(t, first))
+	}
+}
+
+func TestCachesOfOtherKinds(t *testing.T) {
+	for _, kind := range []string{cacheLocal, cacheNone} {
+		t.Run(kind, func(t *testing.T) {
+			j := newJob(t, app()).withoutTrivy()
+			j.with["repository"], j.with["cache"] = world.Open+"/acme/"+kind, kind
+			for range 2 {
+				first, _ := j.prepare()
+				j.apply(first)
+				if kind == cacheNone && strings.Contains(first.LogText(), "from cache") {
+					t.Error("something came from a cache")
+				}
+			}
+			if found := j.inRegistry(cacheTag("main")); len(found) > 0 {
+				t.Errorf("the registry holds %v", found)
+			}
+			_, err := os.Stat(filepath.Join(j.cache, "buildkit", "index.json"))
+			if (err == nil) != (kind == cacheLocal) {
+				t.Errorf("the folder of the cache: %v", err)
+			}
+		})
+	}
+}
