@@ -246,7 +246,7 @@ func (s *Stickies) PullChanged(repository pipeline.Repository, number int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.pull(repository, number)
-	p.pull = nil
+	p.pull, p.gaveUp = nil, false // the conversation may have been unlocked
 	s.schedule(p, true)
 }
 
