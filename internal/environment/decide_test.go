@@ -551,7 +551,7 @@ func TestSigned(t *testing.T) {
 func TestOpenMeansThatNothingSpeaksAgainstIt(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	answers := make(map[Answer]int)
-	for range 50_000 {
+	for range 30_000 {
 		s := anySituation(rng)
 		d := s.decide()
 		answers[d.Answer]++
@@ -572,7 +572,7 @@ func TestOpenMeansThatNothingSpeaksAgainstIt(t *testing.T) {
 		}
 	}
 	for _, a := range []Answer{Open, Hold, Closed} {
-		if answers[a] < 300 {
+		if answers[a] < 150 {
 			t.Errorf("%s was hardly tried: %v", a, answers)
 		}
 	}

@@ -19,8 +19,8 @@ func TestEverybodyAtOnce(t *testing.T) {
 	street := newHouse(t)
 	ends := make(map[pipeline.EntryState]int)
 	trials := 60
-	if testing.Short() {
-		trials = 10
+	if testing.Short() || raced {
+		trials = 20
 	}
 	for trial := range trials {
 		h := street.beside(int64(2000+trial), "tf terraform @production", "dep run @production <tf")

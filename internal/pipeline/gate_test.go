@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -767,7 +768,7 @@ func TestAdvanceOfManyStages(t *testing.T) {
 		run.Stages[i].ID = int64(i + 1)
 	}
 	steps := 0
-	begun := time.Now()
+	begun := cpuTime(t)
 	for again := true; again; {
 		again = false
 		run.Advance(at(0))
@@ -803,8 +804,19 @@ func TestAdvanceOfManyStages(t *testing.T) {
 	if run.Status != StatusSuccess {
 		t.Fatalf("run is %s, its entry %s", run.Status, run.Entries[0].State)
 	}
-	if took := time.Since(begun); took > 60*time.Second {
+	took := cpuTime(t) - begun
+	if took > 60*time.Second {
 		t.Errorf("%d steps of a run with %d stages took %v", steps, len(run.Stages), took)
 	}
-	t.Logf("%d steps of %d stages in %v", steps, len(run.Stages), time.Since(begun))
+	t.Logf("%d steps of %d stages in %v", steps, len(run.Stages), took)
+}
+
+// cpuTime is what this process has worked: others on the machine do not count.
+func cpuTime(t *testing.T) time.Duration {
+	t.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

@@ -14,8 +14,8 @@ import (
 // step (bed.check), nothing happens that no job brought about, and in the end everything has ended.
 func TestRandomWalks(t *testing.T) {
 	walks := 1200
-	if testing.Short() {
-		walks = 200
+	if testing.Short() || raced {
+		walks = 300
 	}
 	moved := make(map[[2]EntryState]bool)
 	for seed := range uint64(walks) {

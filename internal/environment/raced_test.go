@@ -1,0 +1,6 @@
+//go:build race
+
+package environment
+
+// raced: the race detector makes everything ten times slower, and finds its races in a part of the walks as well.
+const raced = true
