@@ -14,7 +14,7 @@ import (
 )
 
 // Problem is a failure whose cause is known: the account's or the configuration's, not ours.
-type Problem struct {
+type Problem struct { //nolint:errname // words for people first
 	// Title is one line, Cause one to three sentences.
 	Title, Cause string
 	// Unreachable: AWS did not answer, so that another try may help.

@@ -24,7 +24,7 @@ const (
 	// A token is a signed request that the cluster sends on to AWS. The cluster takes it for 15 minutes.
 	tokenLife    = 15 * time.Minute
 	tokenRenewal = 3 * time.Minute // before its end
-	tokenPrefix  = "k8s-aws-v1."
+	tokenPrefix  = "k8s-aws-v1."   //nolint:gosec // how every token begins
 	clusterID    = "x-k8s-aws-id"
 	// signedFor is how long AWS takes the signature within, in seconds.
 	signedFor = "60"

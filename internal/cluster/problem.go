@@ -17,7 +17,7 @@ import (
 )
 
 // Problem is why a cluster could not be used, in words for people.
-type Problem struct {
+type Problem struct { //nolint:errname // words for people first
 	Title, Cause string
 	// Unreachable: nothing answered, or not in time; trying again may help.
 	Unreachable bool

@@ -51,6 +51,9 @@ func (k *Keeper) Ballot(ctx context.Context, run pipeline.Run, environment, logi
 	}
 	b.Fingerprint, b.MayReject = c.candidate.Fingerprint(), voter.Allowed
 	b.No = refuseVote(rules, c.candidate, c.facts, voter)
+	if d := Decide(rules, c.candidate, c.facts); b.No == nil && d.Answer == Closed {
+		b.No = &d.Missing[0] // no approval would open it
+	}
 	return b, nil
 }
 

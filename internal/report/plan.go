@@ -44,7 +44,7 @@ const (
 // Plan is what `terraform show -json` says of a saved plan, without any sensitive value.
 type Plan struct {
 	Version string
-	// Changes are in the plan's order; resources that stay as they are are left out.
+	// Changes are in the plan's order, without the resources that stay as they were.
 	Changes []PlanChange
 	// Drift are resources that somebody changed outside of Terraform.
 	Drift []PlanChange

@@ -22,7 +22,9 @@ const (
 )
 
 // Queues lists them.
-func Queues() []string { return []string{QueueIntake, QueueStages, QueueControl, QueueGate, QueueAnnounce} }
+func Queues() []string {
+	return []string{QueueIntake, QueueStages, QueueControl, QueueGate, QueueAnnounce}
+}
 
 // Attempts a job has before it is given up.
 const (

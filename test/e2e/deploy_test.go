@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -384,4 +385,39 @@ func TestDeployOfAForkIsRefused(t *testing.T) {
 	if p.told() != 0 {
 		t.Errorf("%v", p.history)
 	}
+}
+
+// A freeze refuses a deploy until its end, and a repository without the App is left alone.
+func TestDeployWhileFrozenAndWithoutTheApp(t *testing.T) {
+	frozen := strings.Replace(opsPipeline, "    auto-deploy: false\n",
+		"    auto-deploy: false\n    freeze: [{from: \"* * * * *\", to: \"0 0 29 2 *\", reason: the year's end}]\n", 1)
+	s, p := opsSite(t, frozen)
+	head, number := s.proposal(t, "one", "1")
+	s.say("bob", number, "/deploy production", "-1")
+	s.refusedWith(number, "production is frozen until", "the year's end")
+	s.say("bob", number, "/why production", "rocket")
+	s.refusedWith(number, "freeze", "approvals")
+	if len(s.github.Deployments(repo)) != 0 {
+		t.Error("a refused deploy made a deployment")
+	}
+
+	s.push("main", githubtest.Files{".github/slipway.yml": opsPipeline}, "the freeze is over")
+	s.say("bob", number, "/deploy production", "eyes")
+	s.check(head, "deploy (production)", waits)
+	must(t, s.github.Uninstall("acme"))
+	s.waitFor("what waits to end with the installation", func() bool { return strings.Contains(s.log.String(), "the App was uninstalled") || s.ended(t) })
+	if p.told() != 0 {
+		t.Errorf("%v", p.history)
+	}
+}
+
+// ended reports whether the page of the waiting run says that it was cancelled.
+func (s *site) ended(t *testing.T) bool {
+	t.Helper()
+	answer, err := http.Get("http://" + s.addr + "/" + repo + "?status=cancelled")
+	must(t, err)
+	defer answer.Body.Close()
+	page, err := io.ReadAll(answer.Body)
+	must(t, err)
+	return strings.Contains(string(page), "runs/")
 }

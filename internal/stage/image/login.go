@@ -9,9 +9,9 @@ import (
 )
 
 // Secrets that the kind knows.
-const ( //nolint:gosec // names, not values
+const (
 	secretUser     = "DOCKER_USERNAME"
-	secretPassword = "DOCKER_PASSWORD"
+	secretPassword = "DOCKER_PASSWORD" //nolint:gosec // a name, not a value
 	secretSSH      = "SSH_PRIVATE_KEY"
 	secretSignKey  = "COSIGN_PRIVATE_KEY"
 	secretSignWord = "COSIGN_PASSWORD"

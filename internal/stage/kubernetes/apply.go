@@ -291,8 +291,8 @@ func (r *rollout) clear(ctx context.Context) (string, error) {
 			r.left = append(r.left, l.key)
 			continue
 		}
-		if err := r.world.persist(ctx, "delete "+l.key.String(), func() error { return r.world.remove(ctx, l.live) }); err != nil {
-			return "", cluster.Explain(err, "delete "+l.key.String())
+		if err := r.world.persist(ctx, "delete "+l.String(), func() error { return r.world.remove(ctx, l.live) }); err != nil {
+			return "", cluster.Explain(err, "delete "+l.String())
 		}
 		r.deleted = append(r.deleted, l.key)
 		r.s.Log(l.in(r.namespace) + ": deleted")

@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -81,9 +82,7 @@ func (s *site) task(a attempt, phase pipeline.Phase) pipeline.Task {
 
 func (s *site) session(task pipeline.Task, a attempt, kept map[string][]byte) *stagetest.Session {
 	secrets := map[string]string{"KUBECONFIG": s.kubeconfig}
-	for name, value := range s.secrets {
-		secrets[name] = value
-	}
+	maps.Copy(secrets, s.secrets)
 	return stagetest.New(s.T, stagetest.Options{Task: task, Files: a.files, Secrets: secrets, Kept: kept})
 }
 
@@ -109,9 +108,7 @@ func (s *site) apply(ctx context.Context, a attempt, prepared *stagetest.Session
 	task := s.task(a, pipeline.PhaseApply)
 	task.Parts = prepared.Recorded.Parts
 	kept := map[string][]byte{}
-	for name, content := range prepared.Recorded.Private {
-		kept[name] = content
-	}
+	maps.Copy(kept, prepared.Recorded.Private)
 	for name, content := range s.files {
 		kept[pipeline.CurrentFiles+name] = content
 	}

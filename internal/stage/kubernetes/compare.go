@@ -106,8 +106,8 @@ func (c *comparer) compare(ctx context.Context, o *object, take bool) (compariso
 	if err != nil {
 		return c.refusal(result, live, err)
 	}
-	switch {
-	case live == nil:
+	switch live {
+	case nil:
 		result.action = toCreate
 	default:
 		result.action = toLeave

@@ -15,22 +15,22 @@ import (
 // change is one field that differs.
 type change struct {
 	path string
-	// old and new are how the values are shown; empty: the field is not there.
-	old, new string
+	// old and now are how the values are shown; empty: the field is not there.
+	old, now string
 	// secret: its values are not shown.
 	secret bool
 }
 
-func (c change) removed() bool { return c.new == "" }
+func (c change) removed() bool { return c.now == "" }
 
 func (c change) String() string {
 	switch {
-	case c.new == "":
+	case c.now == "":
 		return "- " + c.path + ": " + c.old
 	case c.old == "":
-		return "+ " + c.path + ": " + c.new
+		return "+ " + c.path + ": " + c.now
 	default:
-		return "~ " + c.path + ": " + c.old + " → " + c.new
+		return "~ " + c.path + ": " + c.old + " → " + c.now
 	}
 }
 
@@ -40,9 +40,9 @@ const (
 )
 
 // differences compares two objects field by field, what is removed first. Values of Secrets are not shown.
-func differences(kind string, old, new map[string]any) []change {
+func differences(kind string, old, now map[string]any) []change {
 	d := differ{secret: kind == "Secret"}
-	d.mapping("", unmarked(old), unmarked(new))
+	d.mapping("", unmarked(old), unmarked(now))
 	slices.SortStableFunc(d.changes, func(a, b change) int {
 		switch {
 		case a.removed() == b.removed():
@@ -61,9 +61,9 @@ type differ struct {
 	changes []change
 }
 
-func (d *differ) mapping(at string, old, new map[string]any) {
+func (d *differ) mapping(at string, old, now map[string]any) {
 	names := slices.Sorted(maps.Keys(old))
-	for name := range new {
+	for name := range now {
 		if _, both := old[name]; !both {
 			names = append(names, name)
 		}
@@ -71,7 +71,7 @@ func (d *differ) mapping(at string, old, new map[string]any) {
 	slices.Sort(names)
 	for _, name := range names {
 		before, was := old[name]
-		after, is := new[name]
+		after, is := now[name]
 		d.value(at+step1(at, name), before, after, was, is)
 	}
 }
@@ -89,12 +89,12 @@ func step1(at, name string) string {
 	}
 }
 
-func (d *differ) value(at string, old, new any, was, is bool) {
-	if was && is && reflect.DeepEqual(old, new) {
+func (d *differ) value(at string, old, now any, was, is bool) {
+	if was && is && reflect.DeepEqual(old, now) {
 		return
 	}
 	before, oldMapping := old.(map[string]any)
-	after, newMapping := new.(map[string]any)
+	after, newMapping := now.(map[string]any)
 	if oldMapping && newMapping || oldMapping && !is || newMapping && !was {
 		if len(before)+len(after) > 0 {
 			d.mapping(at, before, after)
@@ -102,7 +102,7 @@ func (d *differ) value(at string, old, new any, was, is bool) {
 		}
 	}
 	oldList, oldIs := old.([]any)
-	newList, newIs := new.([]any)
+	newList, newIs := now.([]any)
 	if (oldIs || !was) && (newIs || !is) && (oldIs || newIs) && (ofMappings(oldList) || ofMappings(newList)) {
 		d.list(at, oldList, newList)
 		return
@@ -112,7 +112,7 @@ func (d *differ) value(at string, old, new any, was, is bool) {
 		c.old = d.show(at, old)
 	}
 	if is {
-		c.new = d.show(at, new)
+		c.now = d.show(at, now)
 	}
 	d.changes = append(d.changes, c)
 }
@@ -122,8 +122,8 @@ func ofMappings(list []any) bool {
 }
 
 // list compares lists of mappings by what names their items: a container that moved is the same container.
-func (d *differ) list(at string, old, new []any) {
-	before, after := named(old), named(new)
+func (d *differ) list(at string, old, now []any) {
+	before, after := named(old), named(now)
 	order := make([]string, 0, len(before)+len(after))
 	for _, items := range [][]item{before, after} {
 		for _, i := range items {

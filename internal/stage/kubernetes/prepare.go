@@ -93,7 +93,7 @@ func (d *deploy) render() ([]*object, string, error) {
 	for _, f := range findings {
 		d.s.Finding(f)
 	}
-	if section, any := report.FindingsSection("Remarks on the manifests", findings); any {
+	if section, some := report.FindingsSection("Remarks on the manifests", findings); some {
 		section.Folded = true
 		d.s.Section(section)
 	}

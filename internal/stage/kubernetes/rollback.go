@@ -38,7 +38,7 @@ func (d *deploy) readRelease() (string, error) {
 		return "", err
 	}
 	if hides(objects) {
-		fresh, _, err := d.fromCommit(r)
+		fresh, err := d.fromCommit(r)
 		if err != nil {
 			return "", err
 		}
@@ -60,18 +60,18 @@ func (d *deploy) readRelease() (string, error) {
 }
 
 // fromCommit renders the commit of the release.
-func (d *deploy) fromCommit(r *pipeline.Release) ([]*object, string, error) {
+func (d *deploy) fromCommit(r *pipeline.Release) ([]*object, error) {
 	if d.task.Trigger.SHA != r.Commit {
-		return nil, "", failf("The release cannot be brought back",
+		return nil, failf("The release cannot be brought back",
 			"Release %d has Secrets whose values stand in its commit %s, and this run has the commit %s.", r.Number, r.Commit, d.task.Trigger.SHA)
 	}
 	in, err := read(d.s.Root(), d.settings, capabilities{})
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	var w wrongs
 	setNamespaces(in.objects, d.settings.Namespace, d.fallback(), d.world.scope(ownScope(in.objects)), &w)
-	return in.objects, "", w.err()
+	return in.objects, w.err()
 }
 
 // goBack brings back the release that the environment ran before, after a rollout that failed. What it says goes into the

@@ -47,7 +47,7 @@ func (d *deploy) conclude(seen outlook) (pipeline.Verdict, error) {
 	for _, section := range seen.sections(d.namespace, d.settings.Prune, d.take()) {
 		d.s.Section(section)
 	}
-	if section, any := imagesSection(d.images); any {
+	if section, some := imagesSection(d.images); some {
 		d.s.Section(section)
 	}
 	if text := seen.diff(d.namespace); text != "" {
@@ -117,10 +117,10 @@ func (d *deploy) refusals(seen outlook) (pipeline.Verdict, bool) {
 // sections show what would change, the gravest first.
 func (o outlook) sections(namespace string, prune, take bool) []pipeline.Section {
 	var out []pipeline.Section
-	if s, any := o.conflictSection(namespace, take); any {
+	if s, some := o.conflictSection(namespace, take); some {
 		out = append(out, s)
 	}
-	if s, any := o.graveSection(namespace, prune); any {
+	if s, some := o.graveSection(namespace, prune); some {
 		out = append(out, s)
 	}
 	out = append(out, o.objectSection(namespace))
@@ -132,7 +132,7 @@ func (o outlook) sections(namespace string, prune, take bool) []pipeline.Section
 		}
 		out = append(out, s)
 	}
-	if s, any := o.leftSection(namespace, prune); any {
+	if s, some := o.leftSection(namespace, prune); some {
 		out = append(out, s)
 	}
 	return out

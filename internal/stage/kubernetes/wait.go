@@ -80,7 +80,7 @@ func (w *waiter) wait(ctx context.Context, objects []*object) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			if !cluster.Passing(err) || w.now().Sub(lastSeen) > min(patience, w.timeout) {
+			if !cluster.Passing(err) || w.now().Sub(lastSeen) > patience {
 				return err
 			}
 			w.progress("waits for the cluster to answer again")

@@ -139,7 +139,7 @@ func (w *world) capabilities() (capabilities, error) {
 
 const (
 	// patience is how long the way to the cluster may be interrupted.
-	patience  = 2 * time.Minute
+	patience  = 3 * time.Minute
 	firstWait = 250 * time.Millisecond
 	longWait  = 5 * time.Second
 )

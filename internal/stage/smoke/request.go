@@ -147,8 +147,7 @@ func reason(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Sprintf("nothing came within %s", answerIn)
 	}
-	var p *cluster.Problem
-	if errors.As(cluster.Explain(err, "answer"), &p) {
+	if p, ok := errors.AsType[*cluster.Problem](cluster.Explain(err, "answer")); ok {
 		_, text, found := strings.Cut(p.Cause, ": ")
 		if found {
 			return strings.TrimSuffix(text, ".")

@@ -17,7 +17,7 @@ import (
 func AWS(tb testing.TB) string {
 	tb.Helper()
 	program := Need(tb, "moto_server")
-	cmd := exec.Command(program, "-H", "127.0.0.1", "-p", "0") //nolint:noctx // stopped with the test
+	cmd := exec.Command(program, "-H", "127.0.0.1", "-p", "0") //nolint:noctx,gosec // stopped with the test
 	cmd.Env = append(os.Environ(), "PYTHONUNBUFFERED=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	read, write, err := os.Pipe()
@@ -56,7 +56,7 @@ var address = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 // RequireAuth makes the server check keys and permissions from now on.
 func RequireAuth(tb testing.TB, server string) {
 	tb.Helper()
-	answer, err := http.Post(server+"/moto-api/reset-auth", "text/plain", strings.NewReader("0")) //nolint:noctx,gosec // a server of the test
+	answer, err := http.Post(server+"/moto-api/reset-auth", "text/plain", strings.NewReader("0")) //nolint:noctx // a server of the test
 	if err != nil {
 		tb.Fatal(err)
 	}

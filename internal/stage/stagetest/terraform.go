@@ -12,7 +12,7 @@ func Terraform(tb testing.TB) string {
 	dirs := append(filepath.SplitList(os.Getenv("PATH")), Tools())
 	for _, dir := range dirs {
 		for _, name := range []string{"terraform", "tofu"} {
-			if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.Mode().IsRegular() {
+			if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.Mode().IsRegular() { //nolint:gosec // a program of PATH
 				return dir
 			}
 		}

@@ -151,7 +151,7 @@ func unpacked(file *zip.File) []byte {
 var secretName = regexp.MustCompile(`(?i)(password|passwd|secret|private_key|access_key|token|connection_string|credential)`)
 
 // secretsOf names the outputs and attributes of a state that hold secrets; it tells no value.
-func secretsOf(text []byte) []string {
+func secretsOf(text []byte) []string { //nolint:gocognit // one walk through one form of a file
 	var state struct {
 		Outputs map[string]struct {
 			Sensitive bool `json:"sensitive"`

@@ -186,7 +186,7 @@ func (a *attempt) lockPlugins(ctx context.Context) (release func(), err error) {
 	select {
 	case err = <-locked:
 	case <-ctx.Done():
-		go func() { <-locked; _ = file.Close() }() // whenever its turn comes: it is let go at once
+		go func() { <-locked; _ = file.Close() }() //nolint:errcheck // whenever its turn comes, it is let go at once
 		return nil, context.Cause(ctx)
 	}
 	if err != nil {

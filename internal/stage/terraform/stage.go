@@ -106,7 +106,7 @@ type attempt struct {
 func (a *attempt) inDir(name string) string { return path.Join(a.settings.Dir, name) }
 
 // failure is a verdict that travels as an error.
-type failure struct{ verdict pipeline.Verdict } //nolint:errname // a verdict first
+type failure struct{ verdict pipeline.Verdict }
 
 func (f *failure) Error() string { return f.verdict.Title + ": " + f.verdict.Cause }
 

@@ -142,7 +142,7 @@ func (a *attempt) askVersion(ctx context.Context, file string) (tool Tool, ok bo
 	})
 	if err != nil {
 		if a.s.Task().Stage.Image != "" && ctx.Err() == nil {
-			return Tool{}, false, nil //nolint:nilerr // the image may have the other one; the engine's own lines are in the log
+			return Tool{}, false, nil // the image may have the other one; the engine's own lines are in the log
 		}
 		return Tool{}, false, fmt.Errorf("ask %s for its version: %w", file, err)
 	}

@@ -3,6 +3,7 @@ package terraform
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -165,9 +166,7 @@ func TestApplyOfSomethingElse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			other, changed := *w, prepared{Session: p.Session}
 			keep, parts := map[string][]byte{}, append([]pipeline.Part{}, p.Recorded.Parts...)
-			for name, content := range p.Recorded.Private {
-				keep[name] = content
-			}
+			maps.Copy(keep, p.Recorded.Private)
 			savedPrivate, savedParts := p.Recorded.Private, p.Recorded.Parts
 			changed.Recorded.Private, changed.Recorded.Parts = keep, parts
 			test.change(&other, &changed)
