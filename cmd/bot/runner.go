@@ -19,6 +19,7 @@ import (
 	"github.com/slipwayhq/slipway/internal/stage/python"
 	"github.com/slipwayhq/slipway/internal/stage/pythonsecurity"
 	"github.com/slipwayhq/slipway/internal/stage/smoke"
+	"github.com/slipwayhq/slipway/internal/stage/terraform"
 	"github.com/slipwayhq/slipway/internal/workspace"
 	"github.com/slipwayhq/slipway/internal/workspace/changes"
 )
@@ -40,10 +41,12 @@ func runnerCommand() *cobra.Command {
 const codecovTimeout = 30 * time.Second
 
 // passedVariables are those of the bot that runners and commands get besides what every command gets: where Python
-// packages come from, by which certificates, and where coverage is sent.
+// packages come from, by which certificates, where coverage is sent, and where AWS is.
 func passedVariables() []string {
 	return []string{
 		"CODECOV_URL",
+		"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_EKS",
+		"AWS_ENDPOINT_URL_ECR", "AWS_CA_BUNDLE", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT",
 		"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_FIND_LINKS", "PIP_CERT", "REQUESTS_CA_BUNDLE",
 		"UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX", "UV_FIND_LINKS",
 	}
@@ -61,12 +64,15 @@ func runnerKinds() map[string]runner.Stage {
 		"python-security": pythonsecurity.New(pythonsecurity.Options{Machine: machine, Now: time.Now}),
 		"kubernetes":      kubernetes.New(kubernetes.Options{Now: time.Now}),
 		"smoke":           smoke.New(smoke.Options{Now: time.Now}),
+		"terraform": terraform.New(terraform.Options{
+			Machine: terraform.ThisMachine(), CLIConfig: os.Getenv("TF_CLI_CONFIG_FILE"), Now: time.Now,
+		}),
 	}
 }
 
 // runnerKindNames are the keys of runnerKinds.
 func runnerKindNames() []string {
-	return []string{"run", "python", "python-security", "kubernetes", "smoke"}
+	return []string{"run", "python", "python-security", "kubernetes", "smoke", "terraform"}
 }
 
 // maskOf says what of a kubeconfig is secret. The rest of it, such as `apiVersion: v1`, is in every manifest.
