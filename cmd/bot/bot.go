@@ -91,8 +91,10 @@ func newBot(ctx context.Context, settings config.Config, surroundings surroundin
 		dataDir: dataDir, cacheDir: cacheDir, concurrency: settings.Concurrency,
 		runner: runnerOptions(settings, surroundings.sandboxMode), unavailable: surroundings.unavailable, definitions: definitions, forge: pool, secrets: secrets,
 		source: pipeline.GitSourceOf, deliver: b.deliver, log: log,
-		gate:     func(ctx context.Context, run int64, name string) error { return b.keeper.Work(ctx, run, name) },
-		announce: b.announce,
+		gate: b.gate, announce: b.announce,
+		undecided: func(ctx context.Context, run int64, name string, cause error) error {
+			return b.keeper.GiveUp(ctx, run, name, cause)
+		},
 		observers: func(c *core) []pipeline.Observer {
 			b.observers = append(b.mirrors(c, settings), b.stream)
 			if surroundings.watcher != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/slipwayhq/slipway/internal/queue"
 	"github.com/slipwayhq/slipway/internal/runner"
 	"github.com/slipwayhq/slipway/internal/stage/summary"
+	"github.com/slipwayhq/slipway/internal/store"
 	"github.com/slipwayhq/slipway/internal/store/sqlite"
 )
 
@@ -60,6 +61,8 @@ type coreOptions struct {
 	closed string
 	// gate decides on entries into environments, announce shows them on GitHub.
 	gate, announce func(ctx context.Context, runID int64, environment string) error
+	// undecided is told of a decision that was given up; nil: none is made.
+	undecided func(ctx context.Context, runID int64, environment string, cause error) error
 	// deliver handles one webhook delivery.
 	deliver func(ctx context.Context, guid string) error
 	log     zerolog.Logger
@@ -104,8 +107,8 @@ func (c *core) build(o coreOptions) error {
 	}
 	c.queue, err = queue.New(c.db, queue.Options{
 		Handlers: queue.Handlers{
-			Delivery: o.deliver, Stage: c.engine.Work, Interrupt: c.engine.Interrupt, Discarded: c.discarded,
-			Gate: o.gate, Announce: o.announce,
+			Delivery: o.deliver, Stage: c.engine.Work, Interrupt: c.engine.Interrupt, Gate: o.gate, Announce: o.announce,
+			Discarded: func(ctx context.Context, d queue.Discarded) { c.discarded(ctx, d, o.undecided) },
 		},
 		Concurrency: o.concurrency, Intake: intakeWorkers, Logger: o.log,
 	})
@@ -130,7 +133,7 @@ func newExecutor(o coreOptions) (*local.Executor, error) {
 }
 
 // discarded ends what the queue has given up, so that nothing waits forever.
-func (c *core) discarded(ctx context.Context, d queue.Discarded) {
+func (c *core) discarded(ctx context.Context, d queue.Discarded, undecided func(context.Context, int64, string, error) error) {
 	log := c.log.Error().Err(d.Err).Str("job", d.Kind).Str("delivery", d.GUID).Int64("attempt", d.StageRunID)
 	var err error
 	switch {
@@ -138,6 +141,8 @@ func (c *core) discarded(ctx context.Context, d queue.Discarded) {
 		err = c.db.DeliveryFailed(ctx, d.GUID, d.Err.Error())
 	case d.StageRunID != 0:
 		err = c.engine.GiveUp(ctx, d.StageRunID, d.Err)
+	case d.Kind == (store.GateJob{}).Kind() && undecided != nil:
+		err = undecided(ctx, d.RunID, d.Environment, d.Err)
 	}
 	if err != nil {
 		log.AnErr("then", err)

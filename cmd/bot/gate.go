@@ -18,6 +18,15 @@ func newKeeper(b *bot) *environment.Keeper {
 	})
 }
 
+// gate decides on a run's entry. While another decision on the environment is made, the worker is free for other work.
+func (b *bot) gate(ctx context.Context, runID int64, name string) error {
+	err := b.keeper.Work(ctx, runID, name)
+	if busy, ok := errors.AsType[*environment.BusyError](err); ok {
+		return queue.Snooze(busy.After)
+	}
+	return err
+}
+
 // announce shows GitHub how a run's entry stands. What GitHub does not take now is told later, however long that is.
 func (b *bot) announce(ctx context.Context, runID int64, environment string) error {
 	err := b.deployments.Announce(ctx, runID, environment)

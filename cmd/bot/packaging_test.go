@@ -105,7 +105,10 @@ const walkRepository = "acme/shop"
 const walkPipeline = `on: {push: main, pull_request: main}
 stages:
   docs: {run: make docs, paths: [docs/]}
+  deploy: {run: make deploy, environment: "*"}
   deployment-summary: {uses: summary}
+environments:
+  production: {branches: [main], auto-deploy: false, approvals: {required: 1, from: ["@acme/platform"]}}
 `
 
 // walker is a bot and a GitHub with an App of a given manifest.
@@ -140,7 +143,8 @@ func newGitHub(t *testing.T, m appManifest) *githubtest.GitHub {
 		github.AddRepository(t.Context(), walkRepository, githubtest.RepositoryOptions{
 			Private: true, Author: "alice", Files: githubtest.Files{".github/slipway.yml": walkPipeline},
 		}),
-		github.AddCollaborator(walkRepository, "alice", "write"))
+		github.AddCollaborator(walkRepository, "alice", "write"),
+		github.AddTeam("acme", "platform", ""), github.AddTeamMember("acme", "platform", "alice", false))
 	if err == nil {
 		_, err = github.Install("acme")
 	}
@@ -203,11 +207,18 @@ func (w walker) walk() error {
 	if err != nil {
 		return err
 	}
-	check, err := w.concluded(ctx, "pull_request", head, 0)
+	var check githubtest.CheckRun
+	_, err = w.concluded(ctx, "pull_request", head, 0)
 	if err != nil {
 		return err
 	}
 	if err := w.helped(ctx, pull.Number); err != nil {
+		return err
+	}
+	if err := w.rejected(ctx, pull.Number); err != nil {
+		return fmt.Errorf("a deploy: %w", err)
+	}
+	if check, err = w.concluded(ctx, "issue_comment", head, 0); err != nil {
 		return err
 	}
 	if err := alice.Rerequest(walkRepository, check.ID); err != nil {
@@ -232,24 +243,59 @@ func (w walker) walk() error {
 
 // helped asks for the list of commands and waits for the reply and the sign that follows it.
 func (w walker) helped(ctx context.Context, pull int) error {
-	comment, err := w.github.As("alice").Comment(walkRepository, pull, "/help")
+	if err := w.granted(ctx, pull, "/help"); err != nil {
+		return err
+	}
+	// Beside the question: its answer, and the comment that shows where the pull request stands.
+	refused, err := w.until(ctx, func() bool { return len(w.github.Comments(walkRepository, pull)) == 3 })
+	return errors.Join(refused, err)
+}
+
+// rejected asks for a deploy, which waits for an approval of the team, and has it rejected: nothing needs a runner then.
+func (w walker) rejected(ctx context.Context, pull int) error {
+	if _, err := w.github.As("alice").Comment(walkRepository, pull, "/deploy production"); err != nil {
+		return err
+	}
+	is := func(state string) func() bool {
+		return func() bool {
+			d := w.github.Deployments(walkRepository)
+			return len(d) == 1 && d[0].State == state
+		}
+	}
+	if refused, err := w.until(ctx, is("pending")); refused != nil || err != nil {
+		return errors.Join(refused, err)
+	}
+	if err := w.granted(ctx, pull, "/reject production not today"); err != nil {
+		return err
+	}
+	refused, err := w.until(ctx, is("inactive"))
+	return errors.Join(refused, err)
+}
+
+// granted comments and waits for the sign that it was carried out.
+func (w walker) granted(ctx context.Context, pull int, line string) error {
+	comment, err := w.github.As("alice").Comment(walkRepository, pull, line)
 	if err != nil {
 		return err
 	}
 	if err := w.told(ctx, "issue_comment"); err != nil {
 		return err
 	}
-	var refused error
-	err = w.github.Wait(ctx, func() bool {
-		refused = w.refused()
-		return refused != nil || slices.ContainsFunc(w.github.Reactions(walkRepository, comment), func(r githubtest.Reaction) bool {
+	refused, err := w.until(ctx, func() bool {
+		return slices.ContainsFunc(w.github.Reactions(walkRepository, comment), func(r githubtest.Reaction) bool {
 			return r.Content == "rocket"
 		})
 	})
-	if err == nil && refused == nil && len(w.github.Comments(walkRepository, pull)) != 2 {
-		err = errors.New("no reply to a comment")
-	}
 	return errors.Join(refused, err)
+}
+
+// until waits for something, or for GitHub's refusal of a request, which it returns.
+func (w walker) until(ctx context.Context, is func() bool) (refused, err error) {
+	err = w.github.Wait(ctx, func() bool {
+		refused = w.refused()
+		return refused != nil || is()
+	})
+	return refused, err
 }
 
 // told is an error when the bot was not sent an event.

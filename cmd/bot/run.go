@@ -69,6 +69,10 @@ func runHere(ctx context.Context, dir string, flags runFlags) (err error) {
 	if err != nil {
 		return usageError{fmt.Errorf("--secrets: %w", err)}
 	}
+	builder, err := personalBuilder()
+	if err != nil {
+		return usageError{err}
+	}
 	work, err := os.MkdirTemp("", "slipway-run-")
 	if err != nil {
 		return err
@@ -87,7 +91,7 @@ func runHere(ctx context.Context, dir string, flags runFlags) (err error) {
 	ended := newFinish()
 	c, err := newCore(ctx, coreOptions{
 		dataDir: work, cacheDir: personalCache(work, screen.Say), concurrency: 0,
-		runner:      runner.Options{Sandbox: mode, Network: sandbox.NetworkHost, PassEnv: passedVariables()},
+		runner:      withBuilder(runner.Options{Sandbox: mode, Network: sandbox.NetworkHost, PassEnv: passedVariables()}, builder),
 		definitions: here, forge: here, secrets: secrets,
 		source:    func(pipeline.Trigger) pipeline.Source { return pipeline.Source{Directory: here.dir} },
 		observers: func(*core) []pipeline.Observer { return []pipeline.Observer{screen, ended} },

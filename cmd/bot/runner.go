@@ -29,9 +29,13 @@ func runnerCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "runner DIR", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			options, err := runner.ReadOptions(args[0])
+			if err != nil {
+				return err
+			}
 			// The runner has its own handling of signals: the executor's are cancels with a reason.
 			return runner.Main(context.WithoutCancel(cmd.Context()), args[0], runner.Deps{
-				Stages: runnerKinds(), Checkout: checkOut, Clock: pipeline.SystemClock{}, Mask: maskOf,
+				Stages: runnerKinds(options), Checkout: checkOut, Clock: pipeline.SystemClock{}, Mask: maskOf,
 			})
 		},
 	}
@@ -41,10 +45,10 @@ func runnerCommand() *cobra.Command {
 const codecovTimeout = 30 * time.Second
 
 // passedVariables are those of the bot that runners and commands get besides what every command gets: where Python
-// packages come from, by which certificates, where coverage is sent, and where AWS is.
+// packages and Trivy's databases come from, by which certificates, where coverage is sent, and where AWS is.
 func passedVariables() []string {
 	return []string{
-		"CODECOV_URL",
+		"CODECOV_URL", "TRIVY_DB_REPOSITORY", "TRIVY_JAVA_DB_REPOSITORY",
 		"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_EKS",
 		"AWS_ENDPOINT_URL_ECR", "AWS_CA_BUNDLE", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT",
 		"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_FIND_LINKS", "PIP_CERT", "REQUESTS_CA_BUNDLE",
@@ -53,7 +57,7 @@ func passedVariables() []string {
 }
 
 // runnerKinds are the stage kinds that run in a runner, by the value of `uses`.
-func runnerKinds() map[string]runner.Stage {
+func runnerKinds(options runner.Options) map[string]runner.Stage {
 	machine := pythonenv.ThisMachine() // before the runner empties its environment
 	return map[string]runner.Stage{
 		"run": command.New(command.Options{Changes: changedLines}),
@@ -62,6 +66,7 @@ func runnerKinds() map[string]runner.Stage {
 			HTTP: &http.Client{Timeout: codecovTimeout}, Now: time.Now,
 		}),
 		"python-security": pythonsecurity.New(pythonsecurity.Options{Machine: machine, Now: time.Now}),
+		"image":           imageStage(options),
 		"kubernetes":      kubernetes.New(kubernetes.Options{Now: time.Now}),
 		"smoke":           smoke.New(smoke.Options{Now: time.Now}),
 		"terraform": terraform.New(terraform.Options{
@@ -72,7 +77,7 @@ func runnerKinds() map[string]runner.Stage {
 
 // runnerKindNames are the keys of runnerKinds.
 func runnerKindNames() []string {
-	return []string{"run", "python", "python-security", "kubernetes", "smoke", "terraform"}
+	return []string{"run", "python", "python-security", "image", "kubernetes", "smoke", "terraform"}
 }
 
 // maskOf says what of a kubeconfig is secret. The rest of it, such as `apiVersion: v1`, is in every manifest.

@@ -141,5 +141,5 @@ func runnerOptions(settings config.Config, mode string) runner.Options {
 			options.Hide = append(options.Hide, path)
 		}
 	}
-	return options
+	return withBuilder(options, settings)
 }

@@ -42,7 +42,7 @@ func approveCommand() Command {
 		do: func(ctx context.Context, d *Desk, f facts, o order) (string, error) {
 			err := d.gate.Approve(ctx, o.Targets[0], o.Environment, o.Candidate, f.word)
 			if errors.Is(err, environment.ErrMoved) {
-				return "", &nothingToDo{"What waits for " + code(o.Environment) + " moved while this was said. Look at it, and say it again."}
+				return "", &nothingToDoError{"What waits for " + code(o.Environment) + " moved while this was said. Look at it, and say it again."}
 			}
 			return "", err
 		},
@@ -73,7 +73,11 @@ func rejectCommand() Command {
 			return order{Targets: []int64{w.run.ID}, Environment: w.entry.Environment, Reason: f.env.reason}, nil
 		},
 		do: func(ctx context.Context, d *Desk, f facts, o order) (string, error) {
-			return "", d.gate.Reject(ctx, o.Targets[0], o.Environment, o.Reason, f.word)
+			err := d.gate.Reject(ctx, o.Targets[0], o.Environment, o.Reason, f.word)
+			if errors.Is(err, environment.ErrMoved) {
+				return "", &nothingToDoError{"Nothing waits for " + code(o.Environment) + " any more: it has entered, or ended, while this was said."}
+			}
+			return "", err
 		},
 	}
 }

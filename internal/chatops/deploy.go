@@ -112,14 +112,14 @@ func submitDeploy(ctx context.Context, d *Desk, _ facts, o order) (string, error
 	if run.Entry(o.Environment) != nil {
 		return o.Said, nil
 	}
-	return "", &nothingToDo{fmt.Sprintf("[Run #%d](%s) of %s changes nothing in %s: %s",
+	return "", &nothingToDoError{fmt.Sprintf("[Run #%d](%s) of %s changes nothing in %s: %s",
 		run.Number, runURL(d.pageURL, run), code(run.Trigger.SHA), code(o.Environment), whyNothing(run, o.Environment))}
 }
 
-// nothingToDo is a command that was carried out and comes to nothing; it says why.
-type nothingToDo struct{ said string }
+// nothingToDoError is a command that was carried out and comes to nothing; it says why.
+type nothingToDoError struct{ said string }
 
-func (e *nothingToDo) Error() string { return e.said }
+func (e *nothingToDoError) Error() string { return e.said }
 
 // whyNothing says why a run enters nothing.
 func whyNothing(run pipeline.Run, environment string) string {

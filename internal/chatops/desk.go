@@ -240,7 +240,7 @@ func (d *Desk) carryOut(ctx context.Context, s *step, f facts, asked Invocation)
 		}
 		return
 	}
-	if nothing, ok := errors.AsType[*nothingToDo](err); ok {
+	if nothing, ok := errors.AsType[*nothingToDoError](err); ok {
 		s.State, s.Said = stateFailed, nothing.said
 		return
 	}

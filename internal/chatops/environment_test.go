@@ -2,6 +2,7 @@ package chatops
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -160,7 +161,7 @@ func TestCommandsOfEnvironments(t *testing.T) {
 			if err := w.desk().Take(t.Context(), c); err != nil {
 				t.Fatal(err)
 			}
-			got := append(w.asked, w.gate.told...)
+			got := slices.Concat(w.asked, w.gate.told)
 			if diff := cmp.Diff(tc.asked, got); diff != "" {
 				t.Errorf("%s\n%q", diff, w.replies)
 			}
@@ -257,7 +258,7 @@ func TestPresses(t *testing.T) {
 			if (no != nil) != (tc.no != "") || no != nil && !strings.Contains(no.Why, tc.no) {
 				t.Errorf("%+v", no)
 			}
-			if got := append(w.asked, w.gate.told...); tc.want != nil && !cmp.Equal(tc.want, got) || tc.no == "" && len(got) != 1 {
+			if got := slices.Concat(w.asked, w.gate.told); tc.want != nil && !cmp.Equal(tc.want, got) || tc.no == "" && len(got) != 1 {
 				t.Error(got)
 			}
 			if len(w.gate.records) != 1 || w.gate.records[0].Allowed != (tc.no == "") || w.gate.records[0].Via != "button" {

@@ -36,7 +36,7 @@ func retryCommand() Command {
 					return "The pipeline file asks for no run of this commit any more.", nil
 				}
 				if errors.Is(err, pipeline.ErrUnderWay) {
-					return "", &nothingToDo{underWay + " Say it again when the run has left the environment."}
+					return "", &nothingToDoError{underWay + " Say it again when the run has left the environment."}
 				}
 				if err != nil {
 					return "", err

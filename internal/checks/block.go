@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/slipwayhq/slipway/internal/display"
+	"github.com/slipwayhq/slipway/internal/markdown"
 )
 
 // block is a part of a text that can be shown shorter. Whatever the limit, what it renders is complete Markdown.
@@ -128,7 +129,7 @@ func (f fence) render(limit int) (string, bool) {
 	for i, line := range f.lines {
 		lines[i] = display.Line(line)
 	}
-	ticks := strings.Repeat("`", max(3, longestRun(strings.Join(lines, "\n"), '`')+1))
+	ticks := strings.Repeat("`", max(3, markdown.LongestRun(strings.Join(lines, "\n"), '`')+1))
 	const remark = 60
 	room := limit - 2*len(ticks) - 2 - remark
 	kept := f.fitting(lines, room)

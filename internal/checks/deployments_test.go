@@ -169,7 +169,7 @@ func (f *field) begin() {
 
 // deploy is a run by comment, prepared and about to enter.
 func (f *field) deploy(id int64, action pipeline.Action) pipeline.Run {
-	run := f.world.run
+	run := f.run
 	run.ID, run.Number, run.CreatedAt = id, id, time.Date(2026, 3, 4, 12, 0, 0, int(id), time.UTC)
 	run.Trigger.Event, run.Trigger.PullRequest, run.Trigger.SHA, run.Trigger.Actor = pipeline.EventDeploy, f.pull, f.head, "ann"
 	run.Trigger.Deploy = &pipeline.Deploy{Environment: "production", Action: action, Comment: f.comment}

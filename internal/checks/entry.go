@@ -125,11 +125,11 @@ func approvals(e *pipeline.Entry) block {
 	}
 	t := table{columns: []pipeline.Column{{Name: "Who"}, {Name: "When"}, {Name: "How"}, {Name: "For this candidate"}}}
 	for _, a := range e.Approvals {
-		for_ := "yes"
+		counts := "yes"
 		if e.Candidate == nil || a.Fingerprint != e.Candidate.Fingerprint() {
-			for_ = "no, for an earlier one"
+			counts = "no, for an earlier one"
 		}
-		t.rows = append(t.rows, []string{cell(a.By, 100), clock(a.At), cell(a.Via, 40), for_})
+		t.rows = append(t.rows, []string{cell(a.By, 100), clock(a.At), cell(a.Via, 40), counts})
 	}
 	return titled{head, t}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/yuin/goldmark/text"
 
 	"github.com/slipwayhq/slipway/internal/display"
+	"github.com/slipwayhq/slipway/internal/markdown"
 )
 
 // maxForeign bounds the Markdown taken from one section: parsing it must stay cheap.
@@ -82,7 +83,7 @@ func tame(source string) (string, bool) {
 
 // closed ends an open fence, which would swallow what comes next.
 func closed(source string) (string, bool) {
-	closers := []string{"", "\n" + strings.Repeat("`", max(3, longestRun(source, '`'))), "\n" + strings.Repeat("~", max(3, longestRun(source, '~')))}
+	closers := []string{"", "\n" + strings.Repeat("`", max(3, markdown.LongestRun(source, '`'))), "\n" + strings.Repeat("~", max(3, markdown.LongestRun(source, '~')))}
 	for _, closer := range closers {
 		candidate := source + closer
 		if endsClean(candidate) && rewriteOutsideCode(candidate) == candidate {

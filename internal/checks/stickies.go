@@ -264,9 +264,9 @@ func released(run pipeline.Run) bool {
 // signature is of what the comment tells of a run.
 func signature(run pipeline.Run) uint64 {
 	h := fnv.New64a()
-	fmt.Fprintln(h, run.Status, run.Released != nil)
+	h.Write(fmt.Appendln(nil, run.Status, run.Released != nil)) // a hash takes everything
 	for _, st := range run.Stages {
-		fmt.Fprintln(h, st.ID, st.Status, st.Superseded, st.Reason, st.Release, st.Phase)
+		h.Write(fmt.Appendln(nil, st.ID, st.Status, st.Superseded, st.Reason, st.Release, st.Phase))
 	}
 	if err := json.NewEncoder(h).Encode(run.Entries); err != nil { // data always encodes
 		return 0

@@ -541,7 +541,7 @@ func TestStickiesAgainstTheStandIn(t *testing.T) {
 	}
 	stickies := begin()
 	run := proposed(1, f.pull)
-	run.Trigger.SHA, run.Trigger.Repository = f.head, f.world.run.Trigger.Repository
+	run.Trigger.SHA, run.Trigger.Repository = f.head, f.run.Trigger.Repository
 	change := func(change func(*pipeline.Run)) {
 		run.Stages = slices.Clone(run.Stages)
 		change(&run)

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -169,7 +170,7 @@ func TestAStickyCommentOfManyStages(t *testing.T) {
 	legs.Stages[77].Status = pipeline.StatusFailure
 	last := run.Stages[len(run.Stages)-1]
 	last.Spec.Needs = []pipeline.Need{{Stage: legs.Stages[0].Spec.Key}, {Stage: legs.Stages[1].Spec.Key}}
-	run.Stages = append(legs.Stages, last)
+	run.Stages = slices.Concat(legs.Stages, []pipeline.StageRun{last})
 	body := RenderSticky(StickyFacts{Number: 1, State: PullOpen, Runs: []pipeline.Run{run}}, ours)
 	assertSticky(t, body, 1)
 	if !strings.Contains(body, "more rows") || !strings.Contains(body, `s0["✗ test"]:::bad`) || strings.Contains(body, "s2[") {

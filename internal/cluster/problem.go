@@ -64,6 +64,12 @@ func Unreachable(err error) bool {
 	return err != nil && (wayIsBlocked(err) || busy(err))
 }
 
+// Passing reports whether a failure of the way to the cluster is likely to go by itself: a server that is started anew, a
+// network that is interrupted, but not a certificate that is none.
+func Passing(err error) bool {
+	return err != nil && certificateProblem(err) == "" && Unreachable(err)
+}
+
 func busy(err error) bool {
 	return apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsServiceUnavailable(err) ||
 		apierrors.IsTooManyRequests(err) || errors.Is(err, context.DeadlineExceeded)

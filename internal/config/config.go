@@ -29,6 +29,10 @@ type Config struct {
 
 	PointsPerMinute int
 	Concurrency     int
+	// BuildKit is the address of a BuildKit daemon; empty: this machine's, or the Docker engine's. BuildKitCerts is a folder
+	// with its certificates, InsecureRegistries are hosts of images that are spoken to without TLS.
+	BuildKit, BuildKitCerts string
+	InsecureRegistries      []string
 	// Network of the sandbox: host or isolated.
 	Network          string
 	AllowUnsandboxed bool
@@ -105,6 +109,27 @@ func merge(file string, environ []string) (map[string]string, []string) {
 		}
 	}
 	return values, problems
+}
+
+// Builder reads only the settings of where images are built: for commands that serve nobody.
+func Builder(environ []string) (Config, error) {
+	var c Config
+	var problems []string
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		for _, s := range settings() {
+			if s.name != name || name != "SLIPWAY_INSECURE_REGISTRIES" && !strings.HasPrefix(name, "SLIPWAY_BUILDKIT") {
+				continue
+			}
+			if err := s.set(&c, value); err != nil {
+				problems = append(problems, fmt.Sprintf("%s: %v", name, err))
+			}
+		}
+	}
+	if len(problems) > 0 {
+		return Config{}, &Error{Problems: problems}
+	}
+	return c, nil
 }
 
 // missing names what cannot be defaulted.

@@ -42,6 +42,9 @@ func settings() []setting {
 		{"SLIPWAY_SECRETS", "dir:./secrets", func(c *Config, v string) error { c.Secrets = v; return nil }},
 		{"SLIPWAY_GITHUB_POINTS_PER_MINUTE", "900", setPoints},
 		{"SLIPWAY_CONCURRENCY", strconv.Itoa(DefaultConcurrency()), setConcurrency},
+		{"SLIPWAY_BUILDKIT", "", setBuildKit},
+		{"SLIPWAY_BUILDKIT_CERTS", "", func(c *Config, v string) error { c.BuildKitCerts = v; return nil }},
+		{"SLIPWAY_INSECURE_REGISTRIES", "", setInsecure},
 		{"SLIPWAY_SANDBOX_NETWORK", "host", oneOf(func(c *Config) *string { return &c.Network }, "host", "isolated")},
 		{"SLIPWAY_ALLOW_UNSANDBOXED", "false", setUnsandboxed},
 		{"SLIPWAY_LOG_LEVEL", "info", setLogLevel},
@@ -170,6 +173,34 @@ func setConcurrency(c *Config, v string) error {
 		return fmt.Errorf("%q is not a number of stages from 2 to 1000", v)
 	}
 	c.Concurrency = n
+	return nil
+}
+
+func setBuildKit(c *Config, v string) error {
+	if v == "" {
+		return nil
+	}
+	u, err := url.Parse(v)
+	local, remote := err == nil && u.Scheme == "unix" && u.Path != "", err == nil && u.Scheme == "tcp" && u.Port() != ""
+	if !local && !remote {
+		return fmt.Errorf("%q is not the address of a BuildKit daemon: unix:///run/buildkit/buildkitd.sock or tcp://host:port", v)
+	}
+	c.BuildKit = v
+	return nil
+}
+
+// setInsecure takes hosts with their ports, as they stand in the names of images.
+func setInsecure(c *Config, v string) error {
+	for host := range strings.SplitSeq(v, ",") {
+		host = strings.TrimSpace(host)
+		switch {
+		case host == "":
+			continue
+		case strings.ContainsAny(host, "/@ "):
+			return fmt.Errorf("%q is not a registry's host, such as registry.internal:5000", host)
+		}
+		c.InsecureRegistries = append(c.InsecureRegistries, host)
+	}
 	return nil
 }
 

@@ -336,6 +336,9 @@ func (s *server) press(w http.ResponseWriter, r *http.Request, who Person) {
 		s.missing(w, r, nothingHere, nothingHereText)
 		return
 	}
+	if !s.themselves(w, r, repository, who) {
+		return
+	}
 	refusal, err := s.desk.Press(r.Context(), Press{
 		Repository: repository, StageRunID: stage, Button: button, By: who.Login, Reason: r.PostForm.Get("reason"), Candidate: r.PostForm.Get("candidate"),
 	})

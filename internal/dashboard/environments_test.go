@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -123,11 +124,17 @@ func TestPressesOnThePage(t *testing.T) {
 		t.Errorf("%d\n%s", answer.StatusCode, answer.body)
 	}
 	pressed := len(g.store.pressed)
+	g.forge.change(func() { g.forge.public[displaytest.Repository().ID] = true })
+	g.clock.advance(answerAge)
+	another := g.entered(Person{4, "bob"}) // whose login somebody else has by now
+	b = g.entered(bob)
+	form.Set("proof", b.get(page).proof())
 	for name, answer := range map[string]int{
 		"without proof":        b.post(path, url.Values{"candidate": {candidate}}).StatusCode,
 		"a stranger":           g.guest().post(path, form).StatusCode,
 		"who may not see it":   g.entered(mallory).post(path, url.Values{"proof": {g.entered(mallory).get("/").proof()}}).StatusCode,
 		"another button":       b.post(pressPath(displaytest.Repository(), waiting.ID, "rollback"), form).StatusCode,
+		"a login taken over":   another.post(path, url.Values{"proof": {another.get(page).proof()}, "candidate": {candidate}}).StatusCode,
 		"no stage":             b.post("/acme/inventory-manager/press/x/approve", form).StatusCode,
 		"a stage that is not":  b.get(path).StatusCode,
 		"another's repository": b.post("/acme/nothing/press/1/approve", form).StatusCode,
@@ -135,6 +142,10 @@ func TestPressesOnThePage(t *testing.T) {
 		if answer < 400 {
 			t.Errorf("%s: %d", name, answer)
 		}
+	}
+	g.forge.change(func() { g.forge.down = errors.New("503") })
+	if answer := b.post(path, form); answer.StatusCode < 400 {
+		t.Errorf("GitHub cannot be asked: %d", answer.StatusCode)
 	}
 	if len(g.store.pressed) != pressed {
 		t.Errorf("pressed: %v", g.store.pressed[pressed:])

@@ -1,9 +1,13 @@
 package dashboard
 
 import (
+	"context"
 	"crypto/hmac"
 	"errors"
+	"fmt"
 	"net/http"
+
+	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
 // maxPost bounds a form.
@@ -53,6 +57,23 @@ func (s *server) guardPost(handle func(w http.ResponseWriter, r *http.Request, w
 		}
 		handle(w, r, who)
 	}
+}
+
+// themselves asks GitHub now whether the account that signed in still has its login; otherwise it has answered. Whoever
+// acts in a repository passes it first: what they may do is looked up by that login, and it may be somebody else's by now.
+func (s *server) themselves(w http.ResponseWriter, r *http.Request, repository pipeline.Repository, who Person) bool {
+	ctx, cancel := context.WithTimeout(r.Context(), answerTime)
+	defer cancel()
+	permission, err := s.signedIn.sight.authority.Permission(ctx, repository.ID, who)
+	switch {
+	case err != nil:
+		s.trouble(w, r, fmt.Errorf("permission of %s in %s: %w", who.Login, repository.FullName(), err))
+		return false
+	case permission == "none" || permission == "":
+		s.missing(w, r, nothingHere, nothingHereText)
+		return false
+	}
+	return true
 }
 
 // ours is an error for what another site may have made the visitor's browser send. The browser tells where it comes from;

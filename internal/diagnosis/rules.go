@@ -7,7 +7,7 @@ import (
 
 // rules is the table, the special before the general: first what the runner itself knows, then the rows of the
 // pipeline's own troubleshooting page, then tools, last the system's words that any tool may say.
-var rules = slices.Concat(runnerRules, cloudRules, deployRules, pythonRules, otherRules, systemRules) //nolint:gochecknoglobals // a constant table; Go has no constant slices
+var rules = slices.Concat(runnerRules, cloudRules, deployRules, imageRules, pythonRules, otherRules, systemRules) //nolint:gochecknoglobals // a constant table; Go has no constant slices
 
 func re(expression string) *regexp.Regexp { return regexp.MustCompile(expression) }
 
@@ -105,6 +105,79 @@ var deployRules = []rule{ //nolint:gochecknoglobals // part of the constant tabl
 			"Wait for the other run; the log names who holds the lock and since when.",
 			"If nobody does any more: `terraform force-unlock` with the ID in the log.",
 		},
+	},
+	{
+		id: "image-not-pulled", line: re(`ImagePullBackOff: .{0,300}the image (\S{1,300}) cannot be pulled: .{0,400}(?:not found|manifest unknown|name unknown)`),
+		cause: "The registry has no image $1.",
+		remedy: []string{
+			"Check the image's name and tag in the manifests, and `images` of the stage.",
+			"See whether the stage that builds it has pushed it, and to that registry.",
+		},
+	},
+	{
+		id: "image-pull-denied", line: re(`(?i)ImagePullBackOff: .{0,300}the image (\S{1,300}) cannot be pulled: .{0,400}(?:denied|unauthori[sz]ed|forbidden)`),
+		cause: "The registry does not let the cluster pull $1.",
+		remedy: []string{
+			"Give the pods the registry's credentials: a Secret of type kubernetes.io/dockerconfigjson, named in `imagePullSecrets` of the pods or of their service account.",
+			"On EKS with ECR: give the nodes' role the right to pull.",
+		},
+	},
+	{
+		id: "container-crashes", line: re(`(\S{1,63} \S{1,253}) did not become ready.{0,60}: CrashLoopBackOff: container (\S{1,63}) of pod (\S{1,253}): (.{1,300})`),
+		cause: "The container $2 of $1 ends each time it is started.",
+		remedy: []string{
+			"Read its last lines above: they say why. The whole is among the artifacts.",
+			"Start the image on your own machine with the same environment.",
+		},
+	},
+	{
+		id: "container-out-of-memory", line: re(`did not become ready.{0,60}: OOMKilled: container (\S{1,63}) of pod (\S{1,253})`),
+		cause:  "The container $1 used more memory than its limit and was killed.",
+		remedy: []string{"Raise `resources.limits.memory` of the container, or find out what it needs so much memory for."},
+	},
+	{
+		id: "pod-unschedulable", line: re(`did not become ready.{0,60}: Unschedulable: pod (\S{1,253}): no node takes it: (.{1,400})`),
+		cause: "No node of the cluster takes the pod: $2",
+		remedy: []string{
+			"Lower what the pod requests, or give the cluster more or larger nodes.",
+			"Check the pod's node selector, affinity and tolerations.",
+		},
+	},
+	{
+		id: "probe-failed", line: re(`did not become ready.{0,60}: ProbeFailed: container (\S{1,63}) of pod (\S{1,253}): (.{1,300})`),
+		cause: "The container $1 runs and does not say that it is ready: $3",
+		remedy: []string{
+			"Check path and port of the probe against what the application answers.",
+			"If it only needs more time to start, give it a startupProbe, or raise `timeout` of the stage.",
+		},
+	},
+	{
+		id: "quota-exceeded", line: re(`exceeded quota: (\S{1,253}), (requested: .{1,200})`),
+		cause:  "The quota $1 of the namespace is used up ($2).",
+		remedy: []string{"Raise the quota, or let less run in the namespace.", "A rolling update needs room for one pod more than run at other times."},
+	},
+	{
+		id: "admission-denied", line: re(`admission webhook "([^"]{1,200})" denied the request: (.{1,300})|(violates PodSecurity) "([^"]{1,100}): `),
+		cause:  "A rule of the cluster does not admit what the manifests ask for.",
+		remedy: []string{"The message names the rule and what it wants: change the manifest accordingly, or ask whoever keeps the cluster's rules."},
+	},
+	{
+		id: "kubernetes-forbidden", line: re(`The credentials of the cluster may not (\S{1,30} \S{1,200} (?:in \S{1,63}|of the cluster))`),
+		cause:  "The credentials of the cluster may not $1.",
+		remedy: []string{"Bind a Role with the rules shown under Missing permissions to the user of the credentials.", "On EKS: add an access entry for the role of the credentials."},
+	},
+	{
+		id: "field-conflict", line: re(`(\S{1,63} \S{1,253}): (\S{1,300}) is managed by (\S{1,200})\. Take it out`),
+		cause: "$2 of $1 was set by $3, and the manifests set it too.",
+		remedy: []string{
+			"If a controller sets it (an autoscaler sets replicas), take it out of the manifest.",
+			"If somebody changed it by hand and the manifest is right, write `conflicts: take` once.",
+		},
+	},
+	{
+		id: "cluster-unreachable", line: re(`The cluster could not be asked to .{1,100}: (.{1,300})\.$`),
+		cause:  "The cluster cannot be reached: $1.",
+		remedy: []string{"Check the address in the kubeconfig, or name and region of the EKS cluster.", "See whether this machine may reach the API server: networks, firewalls, the cluster's list of allowed addresses."},
 	},
 	{
 		id: "kubernetes-not-logged-in", line: re(`You must be logged in to the server`),

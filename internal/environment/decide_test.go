@@ -259,7 +259,7 @@ func TestEveryPairOfObstacles(t *testing.T) {
 			a.put(&s)
 			b.put(&s)
 			got := s.decide()
-			want := alone[i]
+			var want Decision
 			if first, second := min(i, j), max(i, j); all[first].answer == Closed || all[second].rule == RuleTurn {
 				want = alone[first] // nobody waits for a turn that is not to come
 				if all[second].answer == Closed {
@@ -611,7 +611,7 @@ func (s situation) against() (names []string) {
 	}
 	people := map[string]bool{}
 	for _, v := range f.Votes {
-		if _, own := f.Self[strings.ToLower(v.Login)]; v.Allowed && !v.Unknown && v.Fingerprint == c.Fingerprint() && !(own && r.Approvals.PreventSelfApproval) {
+		if _, own := f.Self[strings.ToLower(v.Login)]; v.Allowed && !v.Unknown && v.Fingerprint == c.Fingerprint() && (!own || !r.Approvals.PreventSelfApproval) {
 			people[strings.ToLower(v.Login)] = true
 		}
 	}
@@ -658,7 +658,9 @@ func anySituation(rng *rand.Rand) situation {
 		func() { s.f.Branch = "topic" },
 		func() { s.f.State.Lock = &pipeline.Lock{By: "x", Reason: hostile, At: noon} },
 		func() { s.f.State.Hold = &pipeline.Lock{By: "x", At: noon} },
-		func() { s.rules.Freeze = []pipeline.FreezeWindow{{From: "0 0 1 1 *", To: "0 0 8 1 *", Reason: hostile}} },
+		func() {
+			s.rules.Freeze = []pipeline.FreezeWindow{{From: "0 0 1 1 *", To: "0 0 8 1 *", Reason: hostile}}
+		},
 		func() { s.rules.WaitMinutes = 1 + rng.IntN(3) },
 		func() { p := place([]int64{3, 7}[rng.IntN(2)]); s.f.State.Holder = &p },
 		func() { s.f.State.Queue = []pipeline.Place{place(4), place(7)}[rng.IntN(2):] },

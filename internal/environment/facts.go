@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
@@ -28,7 +27,7 @@ func (k *Keeper) rulesOf(ctx context.Context, repo pipeline.Repository, name str
 		return pipeline.EnvironmentDefinition{}, err
 	}
 	for _, rules := range all {
-		if strings.EqualFold(rules.Name, name) {
+		if sameName(rules.Name, name) {
 			return rules, nil
 		}
 	}
@@ -39,7 +38,7 @@ func (k *Keeper) rulesOf(ctx context.Context, repo pipeline.Repository, name str
 func (k *Keeper) gather(ctx context.Context, run pipeline.Run, entry pipeline.Entry, rules pipeline.EnvironmentDefinition) (case_, error) {
 	c := case_{run: run, entry: entry, rules: rules}
 	t := run.Trigger
-	state, err := k.liveState(ctx, t.Repository.ID, rules.Name)
+	state, err := k.liveState(ctx, t.Repository.ID, entry.Environment)
 	if err != nil {
 		return c, err
 	}
@@ -51,7 +50,7 @@ func (k *Keeper) gather(ctx context.Context, run pipeline.Run, entry pipeline.En
 	if err != nil {
 		return c, err
 	}
-	c.candidate = run.CandidateOf(rules.Name, rules, base)
+	c.candidate = run.CandidateOf(entry.Environment, rules, base)
 	if err := k.askerOf(ctx, &c); err != nil {
 		return c, err
 	}
@@ -134,19 +133,20 @@ func (k *Keeper) votes(ctx context.Context, c *case_, pull Pull) error {
 }
 
 // voided names what moved since somebody approved, or since it entered and is tried again. Before that there is nothing
-// that a move could void.
+// that a move could void. What is only prepared after a part of the change makes the candidate more than it was, which is
+// approved as it is then.
 func (c case_) voided() []string {
-	before := c.entry.Candidate
-	if before == nil || before.Fingerprint() == c.candidate.Fingerprint() {
+	before, entered := c.entry.Candidate, !c.entry.EnteredAt.IsZero()
+	switch {
+	case before == nil || before.Fingerprint() == c.candidate.Fingerprint():
 		return nil
-	}
-	if len(c.entry.Approvals) == 0 && c.entry.EnteredAt.IsZero() {
+	case len(c.entry.Approvals) == 0 && (!entered || required(c.rules, c.candidate) == 0):
+		return nil // nobody approved it, and nobody has to
+	case entered && c.candidate.Extends(*before):
 		return nil
+	default:
+		return before.Moved(c.candidate)
 	}
-	if len(c.entry.Approvals) == 0 && required(c.rules, c.candidate) == 0 {
-		return nil // it is tried again where nobody has to approve
-	}
-	return before.Moved(c.candidate)
 }
 
 func short(sha string) string {

@@ -20,18 +20,21 @@ const maxReleaseFile = 8 << 20
 // leave records what became of a candidate that entered: a release, or a failure.
 func (k *Keeper) leave(ctx context.Context, run pipeline.Run, entry pipeline.Entry) error {
 	passed, culprit := run.EntryPassed(entry.Environment)
-	if passed && entry.Reason == "" {
+	switch {
+	case entry.Reason != "": // it was not let go on
+		return k.failed(ctx, run, entry, pipeline.EntryFailed, entry.Reason)
+	case !passed && culprit.Status == pipeline.StatusCancelled:
+		return k.failed(ctx, run, entry, pipeline.EntryCancelled, outcomeOf(*culprit))
+	case !passed:
+		return k.failed(ctx, run, entry, pipeline.EntryFailed, outcomeOf(*culprit))
+	case entry.Action == pipeline.ActionDestroy:
+		return k.destroyed(ctx, run, entry)
+	default:
 		return k.release(ctx, run, entry)
 	}
-	state, reason := pipeline.EntryFailed, entry.Reason
-	if culprit != nil {
-		if culprit.Status == pipeline.StatusCancelled {
-			state = pipeline.EntryCancelled
-		}
-		if reason == "" {
-			reason = outcomeOf(*culprit)
-		}
-	}
+}
+
+func (k *Keeper) failed(ctx context.Context, run pipeline.Run, entry pipeline.Entry, state pipeline.EntryState, reason string) error {
 	if err := k.record(ctx, run, entry, pipeline.AuditRecord{Action: string(entry.Action), Why: reason, Fingerprint: fingerprint(entry)}); err != nil {
 		return err
 	}
@@ -58,10 +61,10 @@ func fingerprint(e pipeline.Entry) string {
 
 // release makes the release, once, and lets go of the environment.
 func (k *Keeper) release(ctx context.Context, run pipeline.Run, entry pipeline.Entry) error {
-	if entry.Action == pipeline.ActionDestroy {
-		return k.destroyed(ctx, run, entry)
-	}
 	files, err := k.releaseFiles(ctx, run, entry.Environment)
+	if bad, ok := errors.AsType[*fileError](err); ok {
+		return k.failed(ctx, run, entry, pipeline.EntryFailed, "Changed, but not released: "+bad.Error())
+	}
 	if err != nil {
 		return err
 	}
@@ -69,16 +72,16 @@ func (k *Keeper) release(ctx context.Context, run pipeline.Run, entry pipeline.E
 	if err != nil {
 		return fmt.Errorf("release of run %d in %s: %w", run.ID, entry.Environment, err)
 	}
+	why := fmt.Sprintf("release %d", release.Number)
+	if release.Of > 0 {
+		why += fmt.Sprintf(", which brings back release %d", release.Of)
+	}
+	if err := k.record(ctx, run, entry, pipeline.AuditRecord{
+		Action: string(entry.Action), Allowed: true, Why: why, Release: release.Number, Fingerprint: release.Fingerprint,
+	}); err != nil {
+		return err
+	}
 	if created {
-		why := fmt.Sprintf("release %d", release.Number)
-		if release.Of > 0 {
-			why += fmt.Sprintf(", which brings back release %d", release.Of)
-		}
-		if err := k.record(ctx, run, entry, pipeline.AuditRecord{
-			Action: string(entry.Action), Allowed: true, Why: why, Release: release.Number, Fingerprint: release.Fingerprint,
-		}); err != nil {
-			return err
-		}
 		k.logger(run, entry).Info().Int64("release", release.Number).Msg("released")
 	}
 	return k.left(ctx, run, entry, pipeline.EntryDone, release.Number, "")
@@ -111,7 +114,7 @@ func (k *Keeper) releaseOf(run pipeline.Run, entry pipeline.Entry, files []pipel
 	r := pipeline.Release{
 		RepositoryID: t.Repository.ID, Environment: entry.Environment, Action: entry.Action, RunID: run.ID, RunNumber: run.Number,
 		Commit: t.SHA, Ref: t.Ref, Branch: t.Enters(), PullRequest: t.PullRequest, Title: t.Title,
-		Actor: t.Actor, Approvals: counted(entry), Outputs: outputsBefore(run, entry.Environment),
+		Actor: t.Actor, Approvals: entry.Approvals, Outputs: outputsBefore(run, entry.Environment),
 		EnteredAt: entry.EnteredAt, At: k.clock.Now(),
 	}
 	if c := entry.Candidate; c != nil {
@@ -127,17 +130,6 @@ func (k *Keeper) releaseOf(run pipeline.Run, entry pipeline.Entry, files []pipel
 	return r
 }
 
-// counted are the approvals of what entered.
-func counted(entry pipeline.Entry) []pipeline.Approval {
-	var all []pipeline.Approval
-	for _, a := range entry.Approvals {
-		if a.Fingerprint == fingerprint(entry) {
-			all = append(all, a)
-		}
-	}
-	return all
-}
-
 // outputsBefore are what the stages outside of the environment told, as the variables that stages see.
 func outputsBefore(run pipeline.Run, environment string) map[string]string {
 	outputs := make(map[string]string)
@@ -148,20 +140,31 @@ func outputsBefore(run pipeline.Run, environment string) map[string]string {
 	return outputs
 }
 
-// releaseFiles reads what the environment's stages kept for a rollback. In a rollback that is what was applied again.
+// fileError is a file that cannot be kept with a release, however often that is tried.
+type fileError struct{ name, why string }
+
+func (e *fileError) Error() string { return fmt.Sprintf("%s %s", e.name, e.why) }
+
+// releaseFiles reads what the environment's stages kept for a rollback. In a rollback that is what was applied again. What
+// commands of the repository call release/… is theirs.
 func (k *Keeper) releaseFiles(ctx context.Context, run pipeline.Run, environment string) ([]pipeline.ReleaseFile, error) {
 	var files []pipeline.ReleaseFile
+	seen := make(map[string]bool)
 	for _, s := range run.Current() {
-		if !s.Spec.Enters || s.Spec.Environment != environment {
+		if !s.Spec.Enters || s.Spec.Environment != environment || s.Spec.Steps == pipeline.OneStep {
 			continue
 		}
 		for _, a := range s.Result.Artifacts {
 			if !strings.HasPrefix(a.Name, releasePrefix) {
 				continue
 			}
+			if seen[a.Name] {
+				return nil, &fileError{a.Name, "is kept by two stages"}
+			}
+			seen[a.Name] = true
 			content, err := k.releaseFile(ctx, s.ID, a.Name)
 			if err != nil {
-				return nil, fmt.Errorf("file %s of the release: %w", a.Name, err)
+				return nil, fmt.Errorf("files of the release: %w", err)
 			}
 			files = append(files, pipeline.ReleaseFile{Name: a.Name, Content: content})
 		}
@@ -170,14 +173,16 @@ func (k *Keeper) releaseFiles(ctx context.Context, run pipeline.Run, environment
 }
 
 func (k *Keeper) releaseFile(ctx context.Context, stageRunID int64, name string) (content []byte, err error) {
-	file, _, err := k.artifacts.Open(ctx, stageRunID, name)
+	file, size, err := k.artifacts.Open(ctx, stageRunID, name)
+	if errors.Is(err, pipeline.ErrNotFound) {
+		return nil, &fileError{name, "is no longer kept"}
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	content, err = io.ReadAll(io.LimitReader(file, maxReleaseFile+1))
-	if err == nil && len(content) > maxReleaseFile {
-		err = fmt.Errorf("it is larger than %d MiB", maxReleaseFile>>20)
+	if size > maxReleaseFile {
+		return nil, &fileError{name, fmt.Sprintf("is larger than %d MiB", maxReleaseFile>>20)}
 	}
-	return content, err
+	return io.ReadAll(io.LimitReader(file, maxReleaseFile))
 }

@@ -42,37 +42,3 @@ func (k *Keeper) locked(ctx context.Context, repo pipeline.Repository, environme
 	}
 	return k.Recheck(ctx, repo.ID, environment)
 }
-
-// RecheckRepository has everything that waits in a repository decided on again: its rules may have changed.
-func (k *Keeper) RecheckRepository(ctx context.Context, repositoryID int64) error {
-	return k.recheckRuns(ctx, pipeline.RunFilter{RepositoryID: repositoryID})
-}
-
-// RecheckPull has everything that waits for a pull request decided on again: its head moved, or it was closed.
-func (k *Keeper) RecheckPull(ctx context.Context, repositoryID int64, number int) error {
-	return k.recheckRuns(ctx, pipeline.RunFilter{RepositoryID: repositoryID, PullRequest: number})
-}
-
-func (k *Keeper) recheckRuns(ctx context.Context, filter pipeline.RunFilter) error {
-	filter.OpenOnly = true
-	for {
-		runs, err := k.store.Runs(ctx, filter)
-		if err != nil {
-			return fmt.Errorf("open runs: %w", err)
-		}
-		if len(runs) == 0 {
-			return nil
-		}
-		for _, run := range runs {
-			for _, e := range run.Entries {
-				if e.State != pipeline.EntryWaiting {
-					continue
-				}
-				if err := k.askGate(ctx, run.ID, e.Environment); err != nil {
-					return err
-				}
-			}
-			filter.Before = run.ID
-		}
-	}
-}

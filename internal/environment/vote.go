@@ -51,6 +51,9 @@ func (k *Keeper) Ballot(ctx context.Context, run pipeline.Run, environment, logi
 	}
 	b.Fingerprint, b.MayReject = c.candidate.Fingerprint(), voter.Allowed
 	b.No = refuseVote(rules, c.candidate, c.facts, voter)
+	if d := Decide(rules, c.candidate, c.facts); b.No == nil && d.Answer == Closed {
+		b.No = &d.Missing[0] // no approval would open it
+	}
 	return b, nil
 }
 
@@ -85,11 +88,12 @@ func hasVoted(f Facts, c pipeline.Candidate, voter Person) bool {
 	})
 }
 
-// ErrMoved says that what somebody approved is not what waits any more.
-var ErrMoved = errors.New("what waits is not what was approved any more")
+// ErrMoved says that what somebody gave their word on is not what waits any more.
+var ErrMoved = errors.New("what waits is not what the word was given on any more")
 
 // Approve takes somebody's word for exactly one candidate. The gate decides anew; whether the word counts is looked up
-// again then. The same word again changes nothing.
+// again then. The same word again changes nothing. Where another candidate waits it is ErrMoved, and the gate looks at what
+// waits, so that people are shown that.
 func (k *Keeper) Approve(ctx context.Context, runID int64, environment, candidate string, word Word) error {
 	var entry pipeline.Entry
 	run, err := k.store.Change(ctx, runID, func(r *pipeline.Run) ([]pipeline.Job, error) {
@@ -111,6 +115,9 @@ func (k *Keeper) Approve(ctx context.Context, runID int64, environment, candidat
 		entry = *e
 		return []pipeline.Job{r.AskGate(environment)}, nil
 	})
+	if errors.Is(err, ErrMoved) {
+		err = errors.Join(err, k.askGate(ctx, runID, environment))
+	}
 	if err != nil {
 		return fmt.Errorf("approve run %d in %s: %w", runID, environment, err)
 	}
@@ -121,7 +128,7 @@ func (k *Keeper) Approve(ctx context.Context, runID int64, environment, candidat
 	})
 }
 
-// Reject ends what waits with somebody's no.
+// Reject ends what waits with somebody's no. The same word again changes nothing; where nothing waits any more it is ErrMoved.
 func (k *Keeper) Reject(ctx context.Context, runID int64, environment, reason string, word Word) error {
 	var entry pipeline.Entry
 	run, err := k.store.Change(ctx, runID, func(r *pipeline.Run) ([]pipeline.Job, error) {
@@ -130,8 +137,11 @@ func (k *Keeper) Reject(ctx context.Context, runID int64, environment, reason st
 			return nil, ErrMoved
 		}
 		entry = *e
+		if e.Rejection != nil && e.Rejection.By == word.By && e.Rejection.Reason == reason {
+			return nil, nil
+		}
 		if e.State != pipeline.EntryWaiting {
-			return nil, nil // it has ended, or entered, meanwhile
+			return nil, ErrMoved // it has ended, or entered, meanwhile
 		}
 		e.Rejection = &pipeline.Rejection{By: word.By, At: k.clock.Now(), Reason: reason}
 		return r.CloseEntry(environment, pipeline.EntryRejected, "Rejected by "+word.By+because(reason), k.clock.Now()), nil
@@ -170,10 +180,4 @@ func (k *Keeper) Refused(ctx context.Context, run pipeline.Run, environment, wha
 	return k.record(ctx, changed, entry, pipeline.AuditRecord{
 		Actor: word.By, Action: what, Why: why, Via: word.Via, Cause: word.Cause, Fingerprint: fingerprint(entry),
 	})
-}
-
-func (k *Keeper) tell(run pipeline.Run) {
-	for _, o := range k.observers {
-		o.RunChanged(run)
-	}
 }

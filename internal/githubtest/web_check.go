@@ -130,12 +130,13 @@ type pullButton struct{ Do, Label string }
 func (s *site) pull(w http.ResponseWriter, r *http.Request) {
 	data := struct {
 		page
-		Pull     PullRequest
-		What     string
-		Body     template.HTML
-		Checks   []runView
-		Comments []commentView
-		Buttons  []pullButton
+		Pull        PullRequest
+		What        string
+		Body        template.HTML
+		Checks      []runView
+		Deployments []deploymentView
+		Comments    []commentView
+		Buttons     []pullButton
 	}{page: s.page(r, "Pull request "+r.PathValue("number"))}
 	for _, p := range s.g.PullRequests(data.Repo) {
 		if strconv.Itoa(p.Number) == r.PathValue("number") {
@@ -149,6 +150,7 @@ func (s *site) pull(w http.ResponseWriter, r *http.Request) {
 	data.Title, data.Body = data.Pull.Title, s.markdown.html(data.Pull.Body)
 	data.What, data.Buttons = pullState(data.Pull)
 	data.Checks = s.checks(data.page, data.Pull.HeadSHA)
+	data.Deployments = s.deploymentViews(data.Repo, data.Pull.HeadSHA, data.Pull.MergeSHA)
 	for _, c := range s.g.Comments(data.Repo, data.Pull.Number) {
 		data.Comments = append(data.Comments, s.commentView(c))
 	}

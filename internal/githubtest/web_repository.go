@@ -60,7 +60,8 @@ type repositoryPage struct {
 	Branches               []string
 	Commits                []commitView
 	Pulls                  []pullRow
-	Deployments            []Deployment
+	Environments           []environmentView
+	Deployments            []deploymentView
 	Files                  []string
 	File, Content          string
 }
@@ -93,10 +94,7 @@ func (s *site) repository(w http.ResponseWriter, r *http.Request) {
 		data.Pulls = append(data.Pulls, pullRow{p.number, p.title, p.what(), p.author.login, repo.rollup(p.headSHA)})
 	}
 	s.g.mu.Unlock()
-	for _, d := range slices.Backward(s.g.Deployments(data.Repo)) {
-		data.Deployments = append(data.Deployments, d)
-	}
-	data.Deployments = data.Deployments[:min(len(data.Deployments), shownDeployments)]
+	data.Environments, data.Deployments = s.environmentViews(data.Repo), s.deploymentViews(data.Repo)
 	if head != "" {
 		if err := s.fillTree(r.Context(), &data, repo, head, r.URL.Query().Get("file")); err != nil {
 			s.g.log.Error().Err(err).Str("repository", data.Repo).Msg("repository cannot be shown")

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-github/v60/github"
+
+	"github.com/slipwayhq/slipway/internal/githubtest"
 )
 
 // browser is a person at the pages.
@@ -176,5 +178,107 @@ func TestDownloadURLOfAPrivateFile(t *testing.T) {
 	w.must(resp.Body.Close())
 	if resp.StatusCode != http.StatusNotFound {
 		t.Errorf("a private file without a token: %d", resp.StatusCode)
+	}
+}
+
+func TestDeploymentsOnThePages(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	w.contains(b.get("/"+shop), "Nothing deployed yet")
+	head := w.push("idea", githubtest.Files{"x": "1"})
+	pull := w.openPull("idea")
+	deploy := func(states ...string) {
+		d, _, err := w.bot.Repositories.CreateDeployment(w.ctx(), "acme", "shop", &github.DeploymentRequest{
+			Ref: &head, AutoMerge: new(false), RequiredContexts: &[]string{}, Environment: new("production"), Description: new("Deploy <b>it</b>"),
+		})
+		w.must(err)
+		for _, state := range states {
+			_, _, err := w.bot.Repositories.CreateDeploymentStatus(w.ctx(), "acme", "shop", d.GetID(), &github.DeploymentStatusRequest{
+				State: &state, Description: new("it is " + state), LogURL: new("https://ci.example.com/runs/1"), EnvironmentURL: new("javascript:alert(1)"),
+				AutoInactive: new(false),
+			})
+			w.must(err)
+		}
+	}
+	deploy("pending")
+	w.contains(b.get("/"+shop), "nothing active", "it is pending")
+	deploy("in_progress", "success")
+	deploy("pending")
+	for _, page := range []string{b.get("/" + shop), b.get("/" + shop + "/pull/" + strconv.Itoa(pull.Number))} {
+		w.contains(page, "it is success", "it is pending", `href="https://ci.example.com/runs/1"`)
+		if strings.Contains(page, "javascript:") || strings.Contains(page, "<b>it</b>") {
+			t.Error("something hostile has reached the page")
+		}
+	}
+	w.contains(b.get("/"+shop), "active: it is success")
+}
+
+// Buttons of a check that waits can be pressed, and are gone when the check says so.
+func TestApproveAndRejectAreButtons(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	head := w.gh.Head(shop, "main")
+	run, _, err := w.bot.Checks.CreateCheckRun(w.ctx(), "acme", "shop", github.CreateCheckRunOptions{
+		Name: "deploy (production)", HeadSHA: head, Conclusion: new("action_required"),
+		Output: &github.CheckRunOutput{Title: new("Waiting for 1 approval"), Summary: new("x")},
+		Actions: []*github.CheckRunAction{
+			{Label: "Approve", Description: "Let it enter", Identifier: "approve"}, {Label: "Reject", Description: "End it", Identifier: "reject"},
+		},
+	})
+	w.must(err)
+	w.contains(b.get("/"+shop+"/commit/"+head), ">Approve</button>", ">Reject</button>")
+	id := strconv.FormatInt(run.GetID(), 10)
+	b.act(url.Values{"do": {"click"}, "as": {"bob"}, "repo": {shop}, "back": {"/" + shop}, "run": {id}, "identifier": {"approve"}})
+	clicked := w.hook.wait(t, "check_run.requested_action", 0)
+	if action, _ := clicked.payload["requested_action"].(map[string]any); action["identifier"] != "approve" {
+		t.Errorf("click: %v", action)
+	}
+	// Back to the queue: no conclusion, and no buttons.
+	req, err := w.bot.NewRequest(http.MethodPatch, "repos/acme/shop/check-runs/"+id, map[string]any{
+		"name": "deploy (production)", "status": "queued", "actions": []any{},
+	})
+	w.must(err)
+	_, err = w.bot.Do(w.ctx(), req, nil)
+	w.must(err)
+	if got, _ := w.gh.CheckRun(shop, head, "deploy (production)"); got.Status != "queued" || got.Conclusion != "" || !got.CompletedAt.IsZero() || len(got.Actions) != 0 {
+		t.Errorf("%+v", got)
+	}
+	// GitHub keeps what a request does not mention.
+	for _, body := range []map[string]any{
+		{"conclusion": "action_required", "actions": []any{map[string]string{"label": "Approve", "description": "d", "identifier": "approve"}}},
+		{"conclusion": "success"},
+	} {
+		req, err := w.bot.NewRequest(http.MethodPatch, "repos/acme/shop/check-runs/"+id, body)
+		w.must(err)
+		_, err = w.bot.Do(w.ctx(), req, nil)
+		w.must(err)
+	}
+	if got, _ := w.gh.CheckRun(shop, head, "deploy (production)"); got.Conclusion != "success" || len(got.Actions) != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestMermaidInComments(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	w.push("idea", githubtest.Files{"x": "1"})
+	pull := w.openPull("idea")
+	comment := func(body string) string {
+		_, err := w.gh.As("bob").Comment(shop, pull.Number, body)
+		w.must(err)
+		return b.get("/" + shop + "/pull/" + strconv.Itoa(pull.Number))
+	}
+	page := comment("before\n\n<details><summary>Graph</summary>\n\n```mermaid\ngraph LR\n  a[\"✓ build #60;b#62;\"]:::good\n  b[\"deploy\"]\n" +
+		"  a --> b\n  b -.-> a\n  classDef good fill:#dafbe1,stroke:\"onload=alert(1)\"\n```\n\n</details>\n\nafter")
+	w.contains(page, `<svg class="flow"`, "✓ build &lt;b&gt;", `fill="#dafbe1"`, "stroke-dasharray", "<p>after</p>")
+	if strings.Contains(page, "onload") {
+		t.Error("something hostile has reached the page")
+	}
+	page = comment("```mermaid\nsequenceDiagram\n  Alice->>Bob: <script>alert(1)</script>\n```")
+	w.contains(page, "a Mermaid chart, which GitHub draws", "&lt;script&gt;alert(1)")
+	for _, mark := range []string{"chart-", "<script>alert"} {
+		if strings.Contains(comment("chart-AAAA"), "<p>"+mark+"</p>") {
+			t.Errorf("%s", mark)
+		}
 	}
 }

@@ -55,7 +55,7 @@ func (r *recorder) CancelWaiting(_ context.Context, t pipeline.Trigger, reason s
 
 func (r *recorder) Press(_ context.Context, p chatops.Press) (*chatops.Refusal, error) {
 	r.notef("%s at %d of %d by %s via %s, %s", p.Button, p.StageRunID, p.Repository.ID, p.By, p.Via, p.Cause)
-	return nil, nil
+	return nil, nil //nolint:nilnil // nothing is refused
 }
 
 func (r *recorder) SavePush(_ context.Context, p pipeline.PushRecord) error {

@@ -69,6 +69,7 @@ func Base(files map[string]string) (v1.Image, error) {
 		write(tar.Header{Name: "bin/" + applet, Typeflag: tar.TypeSymlink, Linkname: "busybox", Mode: 0o777}, nil)
 	}
 	write(tar.Header{Name: "etc/os-release", Typeflag: tar.TypeReg, Mode: 0o644}, []byte(osRelease))
+	write(tar.Header{Name: "etc/debian_version", Typeflag: tar.TypeReg, Mode: 0o644}, []byte("12.5\n"))
 	write(tar.Header{Name: "etc/passwd", Typeflag: tar.TypeReg, Mode: 0o644}, []byte("root:x:0:0::/:/bin/sh\napp:x:10001:10001::/:/bin/sh\n"))
 	write(tar.Header{Name: "var/lib/dpkg/status", Typeflag: tar.TypeReg, Mode: 0o644}, []byte(packages))
 	for name, content := range files {

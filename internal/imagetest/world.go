@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"golang.org/x/crypto/bcrypt"
@@ -14,7 +15,7 @@ import (
 // User and Password log in to the registry that asks for a login.
 const (
 	User     = "builder"
-	Password = "correct horse battery" //nolint:gosec // of a registry that lives as long as a test
+	Password = "correct horse battery"
 )
 
 // World is a registry without logins, one with, and a BuildKit.
@@ -78,8 +79,8 @@ func (w *World) registries(ctx context.Context) error {
 // Stop ends what was started and removes what it left.
 func (w *World) Stop() error {
 	var problems []error
-	for i := len(w.daemons) - 1; i >= 0; i-- {
-		problems = append(problems, w.daemons[i].stop())
+	for _, d := range slices.Backward(w.daemons) {
+		problems = append(problems, d.stop())
 	}
 	return errors.Join(append(problems, os.RemoveAll(w.dir))...)
 }

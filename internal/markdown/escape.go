@@ -70,7 +70,7 @@ func Code(s string) string {
 	if s == "" {
 		return ""
 	}
-	ticks := strings.Repeat("`", longestRun(s, '`')+1)
+	ticks := strings.Repeat("`", LongestRun(s, '`')+1)
 	if strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") {
 		s = " " + s + " "
 	}
@@ -78,7 +78,8 @@ func Code(s string) string {
 	return ticks + strings.ReplaceAll(s, "|", "¦") + ticks
 }
 
-func longestRun(s string, of byte) int {
+// LongestRun is how often a sign stands in a row at most.
+func LongestRun(s string, of byte) int {
 	longest, run := 0, 0
 	for i := range len(s) {
 		if s[i] != of {

@@ -125,14 +125,14 @@ func (b *bed) do(what string, fn func(*Run) ([]Job, error)) {
 			j.StageRunID = b.run.current(j.Key).ID
 		}
 		if j.After < 0 {
-			b.fault("a job that was due before: %+v", j)
+			b.faultf("a job that was due before: %+v", j)
 		}
 		b.jobs = append(b.jobs, dueJob{Job: j, at: b.now.Add(j.After)})
 	}
 	b.check(before)
 }
 
-func (b *bed) fault(format string, args ...any) {
+func (b *bed) faultf(format string, args ...any) {
 	b.Helper()
 	b.Fatalf("%s\nafter %s\n%s", fmt.Sprintf(format, args...), strings.Join(b.told, "; "), b)
 }
@@ -263,7 +263,7 @@ func (b *bed) check(before Run) {
 	r := b.run
 	for _, was := range before.Stages {
 		if is := r.Stage(was.ID); !comes(was.Status, is.Status) {
-			b.fault("attempt %d of %s went from %s to %s", is.Attempt, is.Spec.Key, was.Status, is.Status)
+			b.faultf("attempt %d of %s went from %s to %s", is.Attempt, is.Spec.Key, was.Status, is.Status)
 		}
 	}
 	for i, was := range before.Entries {
@@ -275,10 +275,10 @@ func (b *bed) check(before Run) {
 	open := slices.ContainsFunc(r.Current(), func(s StageRun) bool { return !s.Status.Final() })
 	leaving := slices.ContainsFunc(r.Entries, func(e Entry) bool { return e.State == EntryLeaving })
 	if r.Status.Final() == (open || leaving) {
-		b.fault("the run is %s", r.Status)
+		b.faultf("the run is %s", r.Status)
 	}
 	if r.Status.Final() == r.FinishedAt.IsZero() {
-		b.fault("the run is %s and finished at %v", r.Status, r.FinishedAt)
+		b.faultf("the run is %s and finished at %v", r.Status, r.FinishedAt)
 	}
 	for _, e := range r.Entries {
 		b.checkEntry(e)
@@ -298,7 +298,7 @@ func (b *bed) checkMove(was, is Entry) {
 		for from, path := range paths {
 			for _, to := range entryTransitions[from] {
 				// An end is passed only by opening it again, which is a change of its own.
-				if _, known := paths[to]; !known && !(from.Final() && from != was.State) {
+				if _, known := paths[to]; !known && (!from.Final() || from == was.State) {
 					paths[to] = append(slices.Clone(path), to)
 					grown = true
 				}
@@ -307,7 +307,7 @@ func (b *bed) checkMove(was, is Entry) {
 	}
 	path, ok := paths[is.State]
 	if !ok {
-		b.fault("the entry into %s went from %s to %s", is.Environment, was.State, is.State)
+		b.faultf("the entry into %s went from %s to %s", is.Environment, was.State, is.State)
 	}
 	from := was.State
 	for _, to := range path {
@@ -323,17 +323,17 @@ func (b *bed) checkStage(s *StageRun) {
 	e := r.entryOf(s)
 	switch {
 	case s.Superseded && !s.Status.Final():
-		b.fault("attempt %d of %s is superseded and %s", s.Attempt, s.Spec.Key, s.Status)
+		b.faultf("attempt %d of %s is superseded and %s", s.Attempt, s.Spec.Key, s.Status)
 	case s.Status.Final() && s.FinishedAt.IsZero():
-		b.fault("%s is %s without a time", s.Spec.Key, s.Status)
+		b.faultf("%s is %s without a time", s.Spec.Key, s.Status)
 	case s.Spec.Enters && works && !s.toPrepare() && s.Phase != PhasePrepare && (!s.Admitted || e.State != EntryEntered):
-		b.fault("%s changes %s: admitted %v, its entry is %s", s.Spec.Key, s.Spec.Environment, s.Admitted, e.State)
+		b.faultf("%s changes %s: admitted %v, its entry is %s", s.Spec.Key, s.Spec.Environment, s.Admitted, e.State)
 	case s.Status == StatusSkipped && s.Reason == "" && s.Result.Verdict.Status != StatusSkipped:
-		b.fault("%s is skipped for no reason", s.Spec.Key)
+		b.faultf("%s is skipped for no reason", s.Spec.Key)
 	case s.Status == StatusWaiting && !r.Held(*s) && (e == nil || e.State != EntryWaiting || !e.Hold.Person):
-		b.fault("%s waits for nobody", s.Spec.Key)
+		b.faultf("%s waits for nobody", s.Spec.Key)
 	case s.Status == StatusReady && !slices.ContainsFunc(b.jobs, func(j dueJob) bool { return j.Kind == JobStage && j.StageRunID == s.ID }):
-		b.fault("%s is ready and nobody works it", s.Spec.Key)
+		b.faultf("%s is ready and nobody works it", s.Spec.Key)
 	case works && s.Spec.Uses == UsesSummary && !s.Superseded:
 		b.checkSummary(s)
 	}
@@ -344,7 +344,7 @@ func (b *bed) checkSummary(summary *StageRun) {
 	latest := b.run.latest()
 	for _, s := range b.run.Current() {
 		if !s.Status.Final() && s.Spec.Uses != UsesSummary && !latest.afterSummary(s.Spec.Key, make(map[string]bool)) {
-			b.fault("%s is %s though %s is %s", summary.Spec.Key, summary.Status, s.Spec.Key, s.Status)
+			b.faultf("%s is %s though %s is %s", summary.Spec.Key, summary.Status, s.Spec.Key, s.Status)
 		}
 	}
 }
@@ -354,15 +354,15 @@ func (b *bed) checkEntry(e Entry) {
 	b.Helper()
 	switch {
 	case b.run.Status.Final() && !e.State.Final():
-		b.fault("the run is %s, its entry into %s is %s", b.run.Status, e.Environment, e.State)
+		b.faultf("the run is %s, its entry into %s is %s", b.run.Status, e.Environment, e.State)
 	case (e.State == EntryDeciding || e.State == EntryLeaving) && !b.asked(e.Environment):
-		b.fault("the entry into %s is %s, and nobody asks the gate", e.Environment, e.State)
+		b.faultf("the entry into %s is %s, and nobody asks the gate", e.Environment, e.State)
 	case e.State == EntryWaiting && !e.Hold.Until.IsZero() && !b.asked(e.Environment):
-		b.fault("the entry into %s waits until %v, and nobody asks the gate then", e.Environment, e.Hold.Until)
+		b.faultf("the entry into %s waits until %v, and nobody asks the gate then", e.Environment, e.Hold.Until)
 	case e.State.Final() && e.EndedAt.IsZero():
-		b.fault("the entry into %s is %s without a time", e.Environment, e.State)
+		b.faultf("the entry into %s is %s without a time", e.Environment, e.State)
 	case (e.State == EntryWaiting) != (e.Hold != nil):
-		b.fault("the entry into %s is %s with the hold %v", e.Environment, e.State, e.Hold)
+		b.faultf("the entry into %s is %s with the hold %v", e.Environment, e.State, e.Hold)
 	}
 }
 
@@ -371,10 +371,10 @@ func (b *bed) checkIdempotent() {
 	b.Helper()
 	was := encoded(b, b.run)
 	if jobs := b.run.Advance(b.now.Add(time.Hour)); len(jobs) > 0 {
-		b.fault("advancing again gives the jobs %+v", jobs)
+		b.faultf("advancing again gives the jobs %+v", jobs)
 	}
 	if is := encoded(b, b.run); is != was {
-		b.fault("advancing again changes the run:\n%s", gocmp.Diff(was, is))
+		b.faultf("advancing again changes the run:\n%s", gocmp.Diff(was, is))
 	}
 }
 

@@ -21,6 +21,9 @@ func (e *Engine) execute(ctx context.Context, run Run, s StageRun) error {
 		if task.Current, err = e.currentRelease(ctx, run, s); err != nil {
 			return err
 		}
+		if task.Running, err = e.runningImages(ctx, run, s); err != nil {
+			return err
+		}
 		verdict, err := e.launch(ctx, run, s, task)
 		if err != nil {
 			return err
@@ -178,6 +181,26 @@ func (e *Engine) currentRelease(ctx context.Context, run Run, s StageRun) (*Rele
 		return nil, nil //nolint:nilnil // nothing of ours runs there
 	}
 	return &newest[0], nil
+}
+
+// runningImages are, for a stage that builds one, the images of it that the run's environments have now.
+func (e *Engine) runningImages(ctx context.Context, run Run, s StageRun) (map[string]string, error) {
+	if s.Spec.Uses != "image" || e.releases == nil {
+		return nil, nil //nolint:nilnil // there is nothing to compare with
+	}
+	images := map[string]string{}
+	for _, environment := range run.Environments {
+		newest, err := e.releases.Releases(ctx, ReleaseFilter{RepositoryID: run.Trigger.Repository.ID, Environment: environment.Name, Limit: 1})
+		if err != nil {
+			return nil, fmt.Errorf("current release of %s: %w", environment.Name, err)
+		}
+		if len(newest) > 0 {
+			if image := newest[0].Images()[s.Spec.ID]; image != "" {
+				images[environment.Name] = image
+			}
+		}
+	}
+	return images, nil
 }
 
 // taskFiles are what the attempt's preparation kept, the files of the release that a rollback brings back, and, for a

@@ -31,6 +31,20 @@ func (r *Run) AskGate(environment string) Job {
 	return Job{Kind: JobGate, RunID: r.ID, Key: environment}
 }
 
+// AskGateAt has the gate look at an entry when that is worth it by itself: after the pause before another try, or when what
+// it waits for ends.
+func (r *Run) AskGateAt(environment string, now time.Time) Job {
+	e := r.Entry(environment)
+	if e == nil {
+		return r.AskGate(environment)
+	}
+	after := e.pause(now)
+	if e.Hold != nil && e.Hold.Until.After(now) {
+		after = max(after, e.Hold.Until.Sub(now)+late)
+	}
+	return r.gateJob(e, after)
+}
+
 // pause is how long the gate is not to be asked yet.
 func (e *Entry) pause(now time.Time) time.Duration {
 	if !e.State.asks() || !e.NotBefore.After(now) {

@@ -63,13 +63,13 @@ func TestSecretsAreThoseOfTheStagesOwnEnvironment(t *testing.T) {
 		"staging/../production": nil,
 	} {
 		stage := StageRun{Spec: StageSpec{Environment: environment, Secrets: []string{"KEY"}, OptionalSecrets: []string{"MORE"}}}
-		got, verdict, err := e.taskSecrets(t.Context(), *run, stage)
+		got, verdict, err := e.taskSecrets(t.Context(), *run, stage, nil)
 		if err != nil || !maps.Equal(got.Env, want) || (want == nil) != (verdict != nil) {
 			t.Errorf("%q: %v, verdict %v, %v", environment, got.Env, verdict, err)
 		}
 	}
 	run.Trigger.Fork = true
-	got, verdict, err := e.taskSecrets(t.Context(), *run, StageRun{Spec: StageSpec{Environment: "production", Secrets: []string{"KEY"}}})
+	got, verdict, err := e.taskSecrets(t.Context(), *run, StageRun{Spec: StageSpec{Environment: "production", Secrets: []string{"KEY"}}}, nil)
 	if err != nil || verdict != nil || len(got.Env) != 0 {
 		t.Errorf("a fork: %v, verdict %v, %v", got.Env, verdict, err)
 	}

@@ -1,6 +1,9 @@
 package pipeline
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // twoSteps are the kinds that prepare first; early ones do so beside the stages they need.
 var twoSteps = map[string]struct{ early bool }{ //nolint:gochecknoglobals // a constant table; Go has no constant maps
@@ -67,9 +70,7 @@ func (r Result) after(prepared Result) Result {
 	if len(prepared.Outputs) > 0 {
 		outputs := make(map[string]string, len(prepared.Outputs)+len(r.Outputs))
 		for _, from := range []map[string]string{prepared.Outputs, r.Outputs} {
-			for name, value := range from {
-				outputs[name] = value
-			}
+			maps.Copy(outputs, from)
 		}
 		r.Outputs = outputs
 	}

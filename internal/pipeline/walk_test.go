@@ -265,8 +265,8 @@ func (w *wanderer) home() {
 			}
 		}
 		if !asked {
-			w.fault("nothing goes on")
+			w.faultf("nothing goes on")
 		}
 	}
-	w.fault("it never ends")
+	w.faultf("it never ends")
 }

@@ -52,8 +52,8 @@ var formats = map[string]textFormat{ //nolint:gochecknoglobals // a constant tab
 		must:    "an image repository in lower case without a tag, such as docker.io/acme/app; tags stand under tags",
 	},
 	"image-tag": {
-		pattern: regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`),
-		must:    "branch, sha, latest, or a tag of letters, digits, _, . and -",
+		pattern: regexp.MustCompile(`^(?:[A-Za-z0-9_]|\{(?:branch|sha|short-sha|run)\})(?:[A-Za-z0-9_.-]|\{(?:branch|sha|short-sha|run)\}){0,127}$`),
+		must:    "branch, sha, latest, or a tag of letters, digits, _, . and -, in which {branch}, {sha}, {short-sha} and {run} are filled in",
 	},
 	"platform": {
 		pattern: regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$`),

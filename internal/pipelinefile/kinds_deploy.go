@@ -90,8 +90,9 @@ func checkSmoke(d *decoder, settings any, at path) {
 		d.problemf(at.key("url"), "and service exclude each other: keep one of them")
 	case url && d.has(at.key("port")):
 		d.problemf(at.key("port"), "goes with service: write the port into the url")
-	case url && d.has(at.key("namespace")):
-		d.problemf(at.key("namespace"), "goes with service: a url says all itself")
+	}
+	if url && !service && d.has(at.key("namespace")) {
+		d.problemf(at.key("namespace"), "goes with service: a url says where it is by itself")
 	}
 	if len(smoke.Checks) == 0 {
 		smoke.Checks = []SmokeCheck{{Method: "GET", Path: "/", Status: []int{200}}}

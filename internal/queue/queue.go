@@ -85,6 +85,8 @@ const (
 	backstop = 10 * time.Second
 	// controlWorkers are few: what they do is short.
 	controlWorkers = 4
+	// gateWorkers mostly wait for GitHub, too: what is short must not wait for that.
+	gateWorkers = 8
 	// announceWorkers mostly wait for GitHub.
 	announceWorkers = 8
 )
@@ -140,6 +142,7 @@ func New[TTx any](db Database[TTx], o Options) (*Queue, error) {
 			store.QueueIntake:   {MaxWorkers: o.Intake},
 			store.QueueStages:   {MaxWorkers: o.Concurrency},
 			store.QueueControl:  {MaxWorkers: controlWorkers},
+			store.QueueGate:     {MaxWorkers: gateWorkers},
 			store.QueueAnnounce: {MaxWorkers: announceWorkers},
 		},
 		FetchCooldown:          fetchCooldown,

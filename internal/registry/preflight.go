@@ -34,7 +34,7 @@ func (r *Repository) preflight(ctx context.Context) (err error) {
 	}
 	location, err := response.Location()
 	if err != nil {
-		return nil //nolint:nilerr // we may push; that there is no upload to give up is none of our business
+		return nil // we may push; that there is no upload to give up is none of our business
 	}
 	// Registries forget uploads by themselves; this only spares them the wait, so that its failure is nobody's concern.
 	if ended, err := send(ctx, client, http.MethodDelete, location); err == nil {

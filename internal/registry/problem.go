@@ -12,7 +12,7 @@ import (
 )
 
 // Problem is a registry's refusal or absence, with words for people.
-type Problem struct {
+type Problem struct { //nolint:errname // words for a verdict first, which travel as an error
 	Title string
 	// Cause is what happened and what it means; a line of the log that diagnosis knows.
 	Cause string

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -171,9 +172,7 @@ func (f *flaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	code := f.answer(f.n, r)
 	f.mu.Unlock()
 	if code != 0 {
-		for name, values := range f.header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), f.header)
 		w.WriteHeader(code)
 		return
 	}

@@ -45,3 +45,19 @@ func TestWhatIsConcealedIsMaskedFromThenOn(t *testing.T) {
 		t.Error("a value that cannot be masked was taken")
 	}
 }
+
+func TestOnlyWhatIsSecretOfAKubeconfigIsMasked(t *testing.T) {
+	j := &job{task: pipeline.Task{ID: "t"}, deps: Deps{Mask: func(task pipeline.Task, name, value string) []string {
+		if task.ID != "t" || name != "KUBECONFIG" || value == "" {
+			return nil
+		}
+		return []string{"the-token", "the-key"}
+	}}}
+	var c concealed
+	if err := c.add(j.valuesOf(pipeline.Secrets{Env: map[string]string{"KUBECONFIG": "apiVersion: v1\ntoken: the-token\n", "OTHER": "apiVersion: v2\nwhole"}})); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.now().String("apiVersion: v1 the-token the-key apiVersion: v2"); got != "apiVersion: v1 *** *** ***" {
+		t.Error(got)
+	}
+}

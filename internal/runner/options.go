@@ -26,6 +26,11 @@ type Options struct {
 	// PassEnv are names of environment variables that runners and commands get from the bot, besides those every command
 	// gets (PATH, language, time zone, proxies, certificates).
 	PassEnv []string `json:"pass_env,omitempty"`
+	// BuildKit is the address of a BuildKit daemon, BuildKitCerts a folder with its certificates, InsecureRegistries are
+	// hosts of images that are spoken to without TLS. Commands learn nothing of them.
+	BuildKit           string   `json:"buildkit,omitempty"`
+	BuildKitCerts      string   `json:"buildkit_certs,omitempty"`
+	InsecureRegistries []string `json:"insecure_registries,omitempty"`
 	// MemoryBytes bounds the address space of each process of a command, or the memory of its container; 0: no bound.
 	MemoryBytes int64 `json:"memory_bytes,omitempty"`
 	// MaxArtifactBytes bounds the artifacts of one attempt together; 0: 2 GiB.
@@ -95,6 +100,12 @@ type State struct {
 	PID int `json:"pid"`
 	// MemoryKills is how many processes the kernel had killed for memory when it began.
 	MemoryKills int64 `json:"memory_kills"`
+}
+
+// ReadOptions reads the settings that the executor has left in a task's folder, for stages that are made with them.
+func ReadOptions(dir string) (Options, error) {
+	var o Options
+	return o, folder(dir).read(OptionsFile, &o)
 }
 
 // folder is a task's folder.

@@ -15,12 +15,16 @@ const (
 	QueueStages = "stages"
 	// QueueControl works what is short and must not wait behind stages: interrupts, and attempts that need no runner.
 	QueueControl = "control"
+	// QueueGate decides on entries into environments, and asks GitHub about people and commits.
+	QueueGate = "gate"
 	// QueueAnnounce writes to GitHub what is not a check, and may wait for GitHub's patience.
 	QueueAnnounce = "announce"
 )
 
 // Queues lists them.
-func Queues() []string { return []string{QueueIntake, QueueStages, QueueControl, QueueAnnounce} }
+func Queues() []string {
+	return []string{QueueIntake, QueueStages, QueueControl, QueueGate, QueueAnnounce}
+}
 
 // Attempts a job has before it is given up.
 const (
@@ -88,7 +92,7 @@ func (GateJob) Kind() string { return "gate" }
 
 // InsertOpts implements river.JobArgsWithInsertOpts.
 func (GateJob) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: QueueControl, MaxAttempts: StageAttempts}
+	return river.InsertOpts{Queue: QueueGate, MaxAttempts: StageAttempts}
 }
 
 // AnnounceJob brings up to date what GitHub shows of a run's entry into an environment.

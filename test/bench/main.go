@@ -30,6 +30,7 @@ func parts() []part {
 		{"waiting", waiting},
 		{"stages", stages},
 		{"checkout", checkout},
+		{"image", image},
 		{"budget", budget},
 	}
 }

@@ -23,15 +23,27 @@ func (s *site) signs(comment int64) string {
 	return strings.Join(signs, " ")
 }
 
-// replies are the bot's own comments on a pull request.
-func (s *site) replies(number int) []string {
-	var replies []string
+// ours are the bot's own comments on a pull request that are, or are not, the one that shows where it stands.
+func (s *site) ours(number int, sticky bool) []string {
+	var found []string
 	for _, c := range s.github.Comments(repo, number) {
-		if strings.HasSuffix(c.Author, "[bot]") {
-			replies = append(replies, c.Body)
+		if strings.HasSuffix(c.Author, "[bot]") && strings.HasPrefix(c.Body, "<!-- slipway: status of pull request") == sticky {
+			found = append(found, c.Body)
 		}
 	}
-	return replies
+	return found
+}
+
+// replies are the bot's answers to comments.
+func (s *site) replies(number int) []string { return s.ours(number, false) }
+
+// sticky is the comment that shows where a pull request stands; empty: there is none yet.
+func (s *site) sticky(number int) string {
+	found := s.ours(number, true)
+	if len(found) > 1 {
+		s.Fatalf("%d comments show where #%d stands", len(found), number)
+	}
+	return strings.Join(found, "")
 }
 
 // say comments as somebody and waits for the last sign.

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -124,15 +125,6 @@ func (s *site) button(t *testing.T, who string, run githubtest.CheckRun, identif
 	must(t, s.github.As(who).ClickAction(repo, run.ID, identifier))
 }
 
-func (s *site) sticky(number int) string {
-	for _, body := range s.replies(number) {
-		if strings.Contains(body, "```mermaid") {
-			return body
-		}
-	}
-	return ""
-}
-
 func TestDeployApproveRollBack(t *testing.T) {
 	s, p := opsSite(t, opsPipeline)
 	first, number := s.proposal(t, "one", "1")
@@ -157,7 +149,8 @@ func TestDeployApproveRollBack(t *testing.T) {
 		t.Errorf("signs while it waits: %q", got)
 	}
 	s.waitFor("the sticky comment to name who may approve", func() bool {
-		return strings.Contains(s.sticky(number), "/approve production") && strings.Contains(s.sticky(number), "acme/platform")
+		shown := s.sticky(number)
+		return strings.Contains(shown, "/approve production") && strings.Contains(shown, "acme/platform") && strings.Contains(shown, "```mermaid")
 	})
 	s.waitFor("a pending deployment", func() bool {
 		d := s.deployments("production")
@@ -312,6 +305,7 @@ func TestDeploySurvivesKills(t *testing.T) {
 	if p.told() != 1 {
 		t.Errorf("%v", p.history)
 	}
+	s.waitFor("the one comment to tell the release", func() bool { return strings.Contains(s.sticky(number), ": release 1 |") })
 }
 
 // A push deploys by itself where the environment says so; what is merged waits for its approval, given where it was merged.
@@ -391,4 +385,39 @@ func TestDeployOfAForkIsRefused(t *testing.T) {
 	if p.told() != 0 {
 		t.Errorf("%v", p.history)
 	}
+}
+
+// A freeze refuses a deploy until its end, and a repository without the App is left alone.
+func TestDeployWhileFrozenAndWithoutTheApp(t *testing.T) {
+	frozen := strings.Replace(opsPipeline, "    auto-deploy: false\n",
+		"    auto-deploy: false\n    freeze: [{from: \"* * * * *\", to: \"0 0 29 2 *\", reason: the year's end}]\n", 1)
+	s, p := opsSite(t, frozen)
+	head, number := s.proposal(t, "one", "1")
+	s.say("bob", number, "/deploy production", "-1")
+	s.refusedWith(number, "production is frozen until", "the year's end")
+	s.say("bob", number, "/why production", "rocket")
+	s.refusedWith(number, "freeze", "approvals")
+	if len(s.github.Deployments(repo)) != 0 {
+		t.Error("a refused deploy made a deployment")
+	}
+
+	s.push("main", githubtest.Files{".github/slipway.yml": opsPipeline}, "the freeze is over")
+	s.say("bob", number, "/deploy production", "eyes")
+	s.check(head, "deploy (production)", waits)
+	must(t, s.github.Uninstall("acme"))
+	s.waitFor("what waits to end with the installation", func() bool { return strings.Contains(s.log.String(), "the App was uninstalled") || s.ended(t) })
+	if p.told() != 0 {
+		t.Errorf("%v", p.history)
+	}
+}
+
+// ended reports whether the page of the waiting run says that it was cancelled.
+func (s *site) ended(t *testing.T) bool {
+	t.Helper()
+	answer, err := http.Get("http://" + s.addr + "/" + repo + "?status=cancelled")
+	must(t, err)
+	defer answer.Body.Close()
+	page, err := io.ReadAll(answer.Body)
+	must(t, err)
+	return strings.Contains(string(page), "runs/")
 }

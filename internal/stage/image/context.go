@@ -88,17 +88,18 @@ func add(sum hash.Hash, root, path string, entry fs.DirEntry, whole bool) (size 
 	if err != nil {
 		return 0, err
 	}
-	fmt.Fprintf(sum, "%q %o", path, info.Mode())
+	note := func(format string, values ...any) { _, _ = fmt.Fprintf(sum, format, values...) } // a hash takes everything
+	note("%q %o", path, info.Mode())
 	switch {
 	case info.Mode().Type() == fs.ModeSymlink:
 		target, err := os.Readlink(filepath.Join(root, path))
-		fmt.Fprintf(sum, " -> %q\n", target)
+		note(" -> %q\n", target)
 		return 0, err
 	case !info.Mode().IsRegular():
-		fmt.Fprintln(sum)
+		note("\n")
 		return 0, nil
 	}
-	fmt.Fprintf(sum, " %d\n", info.Size())
+	note(" %d\n", info.Size())
 	if !whole {
 		return info.Size(), nil
 	}

@@ -88,10 +88,10 @@ func (s *scanner) download(ctx context.Context, dir string) (problem string, err
 	outer := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, downloadFor, errors.New("the database took too long"))
 	defer cancel()
-	last := ""
+	var said complaint
 	exit, err := s.a.s.Command(ctx, runner.Command{
 		Args: append([]string{s.program, "image", "--download-db-only"}, s.common(dir)...),
-		Line: func(line string) { last = line },
+		Line: said.hear,
 	})
 	switch {
 	case outer.Err() != nil:
@@ -101,7 +101,7 @@ func (s *scanner) download(ctx context.Context, dir string) (problem string, err
 	case err != nil:
 		return "", err
 	case !exit.OK():
-		return "it could not be fetched (" + lastWords(last) + ")", nil
+		return "it could not be fetched (" + string(said) + ")", nil
 	}
 	return "", nil
 }

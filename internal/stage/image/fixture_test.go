@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	ggcrname "github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/slipwayhq/slipway/internal/buildkit"
 	"github.com/slipwayhq/slipway/internal/imagetest"
@@ -83,7 +85,8 @@ func (j *job) task(phase pipeline.Phase) pipeline.Task {
 func (j *job) run(ctx context.Context, phase pipeline.Phase, kept map[string][]byte) (*stagetest.Session, pipeline.Verdict, error) {
 	j.t.Helper()
 	s := stagetest.New(j.t, stagetest.Options{
-		Task: j.task(phase), Files: j.files, Secrets: j.secrets, CacheRoot: j.cache, Kept: kept, Env: []string{"PATH=" + os.Getenv("PATH")},
+		Task: j.task(phase), Files: j.files, Secrets: j.secrets, CacheRoot: j.cache, Kept: kept,
+		Env: []string{"PATH=" + os.Getenv("PATH"), "TRIVY_DB_REPOSITORY=" + os.Getenv("TRIVY_DB_REPOSITORY")},
 	})
 	verdict, err := New(j.options).Run(ctx, s)
 	return s, verdict, err
@@ -207,4 +210,40 @@ func digestOf(t *testing.T, first *stagetest.Session) string {
 		t.Fatal(err)
 	}
 	return kept.Digest
+}
+
+// attached are the types of the statements that stand beside an image.
+func attached(t *testing.T, j *job, tag string) []string {
+	t.Helper()
+	name, _ := j.with["repository"].(string)
+	ref, err := ggcrname.ParseReference(name+":"+tag, ggcrname.Insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := remote.Index(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var types []string
+	for _, d := range manifest.Manifests {
+		if !isAttestation(d) {
+			continue
+		}
+		image, err := index.Image(d.Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		statements, err := image.Manifest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range statements.Layers {
+			types = append(types, l.Annotations[predicateType])
+		}
+	}
+	return types
 }

@@ -2,17 +2,16 @@ package image
 
 import (
 	"context"
-	"errors"
 	"slices"
 
+	"github.com/slipwayhq/slipway/internal/awscloud"
 	"github.com/slipwayhq/slipway/internal/registry"
 )
 
 // Secrets that the kind knows.
-const (
+const ( //nolint:gosec // names, not values
 	secretUser     = "DOCKER_USERNAME"
-	secretPassword = "DOCKER_PASSWORD" //nolint:gosec // the name of a secret
-	secretKeyID    = "AWS_ACCESS_KEY_ID"
+	secretPassword = "DOCKER_PASSWORD"
 	secretSSH      = "SSH_PRIVATE_KEY"
 	secretSignKey  = "COSIGN_PRIVATE_KEY"
 	secretSignWord = "COSIGN_PASSWORD"
@@ -32,19 +31,10 @@ func (a *attempt) logIn(ctx context.Context) error {
 	a.login.host = registry.Host(a.settings.Repository)
 	user, hasUser := a.s.Secret(secretUser)
 	password, hasPassword := a.s.Secret(secretPassword)
-	_, hasAWS := a.s.Secret(secretKeyID)
 	region, isECR := registry.ECRRegion(a.login.host)
 	switch {
-	case isECR && hasAWS && !hasUser:
-		if a.options.AWS == nil {
-			return errors.New("this program cannot log in to AWS")
-		}
-		config, err := a.options.AWS(ctx, a.s, region)
-		if err != nil {
-			return err
-		}
-		a.login.credentials, err = registry.ECRLogin(ctx, config)
-		return err
+	case isECR && !hasUser && !hasPassword:
+		return a.logInToECR(ctx, region)
 	case hasUser && hasPassword:
 		a.login.credentials = registry.Credentials{User: user, Password: password}
 	case hasUser:
@@ -53,6 +43,29 @@ func (a *attempt) logIn(ctx context.Context) error {
 		return fail("The secret "+secretUser+" is missing", "The secret "+secretPassword+" is set and "+secretUser+" is not: a login to "+a.login.host+" needs both.")
 	}
 	return nil
+}
+
+// logInToECR exchanges the stage's AWS credentials; without any nobody is logged in, and the registry says what it thinks
+// of that.
+func (a *attempt) logInToECR(ctx context.Context, region string) error {
+	request := awscloud.RequestOf(a.task(), a.s.Secret)
+	if request.Empty() {
+		return nil
+	}
+	request.Region = region
+	access, err := awscloud.Open(ctx, request)
+	if err != nil {
+		return err
+	}
+	for name, value := range access.Secrets() {
+		if err := a.s.Conceal(name, value); err != nil {
+			return err
+		}
+	}
+	if a.login.credentials, err = registry.ECRLogin(ctx, access.Config()); err != nil {
+		return err
+	}
+	return a.s.Conceal("the login to "+a.login.host, a.login.credentials.Password)
 }
 
 // forBuilder are the logins that the builder may use.

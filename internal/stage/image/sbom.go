@@ -75,7 +75,10 @@ func attachOne(index v1.ImageIndex, one platformImage, name string, sbom json.Ra
 		if beside, err = index.Image(d.Digest); err != nil {
 			return nil, err
 		}
-		index = mutate.RemoveManifests(index, func(other v1.Descriptor) bool { return other.Digest == d.Digest })
+		// Two platforms that were built alike share one manifest of statements.
+		index = mutate.RemoveManifests(index, func(other v1.Descriptor) bool {
+			return other.Digest == d.Digest && other.Annotations[refDigest] == one.digest.String()
+		})
 	}
 	text, err := json.Marshal(statement{
 		Type: "https://in-toto.io/Statement/v0.1", PredicateType: spdx, Predicate: sbom,

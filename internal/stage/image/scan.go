@@ -1,11 +1,12 @@
 package image
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,6 +44,9 @@ type scanner struct {
 	a       *attempt
 	program string
 	db      database
+	// root is the scratch folder. Trivy reads what strangers have made: what it leaves there is opened without following a
+	// link out of it.
+	root *os.Root
 	// noArchives: Java archives are left out, because what they are cannot be looked up.
 	noArchives bool
 }
@@ -75,11 +79,15 @@ func (a *attempt) examine(ctx context.Context, st store, b building, made built,
 }
 
 func (a *attempt) scan(ctx context.Context, program string, b building, made built, result *scanned) error {
-	s := &scanner{a: a, program: program}
+	root, err := os.OpenRoot(a.s.Scratch())
+	if err != nil {
+		return fmt.Errorf("open the scratch folder: %w", err)
+	}
+	defer func() { _ = root.Close() }() // a folder, of which every file was closed
+	s := &scanner{a: a, program: program, root: root}
 	if err := s.quiet(); err != nil {
 		return err
 	}
-	var err error
 	if s.db, err = s.refresh(ctx); err != nil {
 		return err
 	}
@@ -108,8 +116,8 @@ func (a *attempt) scan(ctx context.Context, program string, b building, made bui
 // quiet makes files that say nothing in place of those that Trivy would look for in the checkout: a repository decides what
 // is ignored, not how it is scanned.
 func (s *scanner) quiet() error {
-	for _, name := range []string{"trivy.yaml", "trivy-secret.yaml", "trivyignore"} {
-		if err := os.WriteFile(filepath.Join(s.a.s.Scratch(), name), nil, 0o644); err != nil { //nolint:gosec // empty; the sandbox's user reads it
+	for name, nothing := range map[string]string{"trivy.yaml": "{}\n", "trivy-secret.yaml": "{}\n", "trivyignore": ""} {
+		if err := s.root.WriteFile(name, []byte(nothing), 0o644); err != nil {
 			return fmt.Errorf("prepare the scan: %w", err)
 		}
 	}
@@ -159,7 +167,10 @@ func (s *scanner) image(ctx context.Context, b building, made built, one platfor
 	if err := s.run(ctx, args, result); err != nil {
 		return err
 	}
-	r, err := readReport(s.a.s.Scratch(), output)
+	if err := s.rename(output, view, made); err != nil {
+		return err
+	}
+	r, err := readReport(s.root, output)
 	if err != nil {
 		return err
 	}
@@ -187,11 +198,14 @@ func (s *scanner) bill(ctx context.Context, view, scanReport string, made built,
 		if err := s.run(ctx, args, result); err != nil {
 			return err
 		}
+		if err := s.rename(name, view, made); err != nil {
+			return err
+		}
 		s.keep(name)
 	} else if err := s.convert(ctx, scanReport, "spdx-json", name); err != nil {
 		return err
 	}
-	text, err := os.ReadFile(s.file(name))
+	text, err := s.root.ReadFile(name)
 	if err != nil || !json.Valid(text) {
 		return fmt.Errorf("read the list of the image's contents: %w", errors.Join(err, errNoJSON))
 	}
@@ -200,6 +214,19 @@ func (s *scanner) bill(ctx context.Context, view, scanReport string, made built,
 }
 
 var errNoJSON = errors.New("Trivy has written no JSON")
+
+// rename lets a report speak of the image, where Trivy speaks of the folder that it was read from.
+func (s *scanner) rename(name, view string, made built) error {
+	text, err := s.root.ReadFile(name)
+	if err != nil {
+		return fmt.Errorf("read Trivy's report: %w", err)
+	}
+	image := cmp.Or(s.a.settings.Repository, s.a.task().Trigger.Repository.Name) + "@" + made.digest.String()
+	if err := s.root.WriteFile(name, bytes.ReplaceAll(text, []byte(view), []byte(image)), fileReadable); err != nil {
+		return fmt.Errorf("write Trivy's report: %w", err)
+	}
+	return nil
+}
 
 // suffixed names a file of a platform, where there is more than one.
 func suffixed(name string, made built, one platformImage, end string) string {
@@ -239,11 +266,11 @@ var ofJava = regexp.MustCompile(`(?i)java[ -]?db`)
 // run runs a scan. Java archives need a database of their own, which is fetched only when an image has some.
 func (s *scanner) run(ctx context.Context, args []string, result *scanned) error {
 	java := false
-	last := ""
+	var said complaint
 	call := func(args []string) (runner.Exit, error) {
 		return s.a.s.Command(ctx, runner.Command{Args: args, Line: func(line string) {
 			java = java || ofJava.MatchString(line)
-			last = line
+			said.hear(line)
 		}})
 	}
 	if s.noArchives {
@@ -257,7 +284,7 @@ func (s *scanner) run(ctx context.Context, args []string, result *scanned) error
 		return err
 	}
 	if !exit.OK() {
-		return fmt.Errorf("trivy ended with exit code %d: %s", exit.Code, lastWords(last))
+		return fail("The image could not be scanned", fmt.Sprintf("Trivy ended with exit code %d: %s.", exit.Code, said))
 	}
 	return nil
 }
@@ -280,8 +307,9 @@ func (s *scanner) java(call func([]string) (runner.Exit, error), args []string, 
 
 // view is a layout of one image alone, for Trivy takes the first it finds. Its blobs are those of the other.
 func (s *scanner) view(made built, one platformImage) (string, error) {
-	dir := s.file("scan-" + one.digest.Hex[:12])
-	if err := os.Mkdir(dir, permissions); err != nil {
+	name := "scan-" + one.digest.Hex[:12]
+	dir := s.file(name)
+	if err := s.root.Mkdir(name, permissions); err != nil {
 		return "", fmt.Errorf("prepare the scan: %w", err)
 	}
 	raw, err := one.image.RawManifest()
@@ -294,9 +322,9 @@ func (s *scanner) view(made built, one platformImage) (string, error) {
 	}
 	index := fmt.Sprintf(`{"schemaVersion":2,"manifests":[{"mediaType":%q,"digest":%q,"size":%d}]}`, mediaType, one.digest, len(raw))
 	err = errors.Join(
-		os.WriteFile(filepath.Join(dir, "oci-layout"), []byte(`{"imageLayoutVersion":"1.0.0"}`), fileReadable),
-		os.WriteFile(filepath.Join(dir, "index.json"), []byte(index), fileReadable),
-		os.Symlink(filepath.Join(made.dir, "blobs"), filepath.Join(dir, "blobs")),
+		s.root.WriteFile(name+"/oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`), fileReadable),
+		s.root.WriteFile(name+"/index.json", []byte(index), fileReadable),
+		s.root.Symlink(filepath.Join(made.dir, "blobs"), name+"/blobs"),
 	)
 	if err != nil {
 		return "", fmt.Errorf("prepare the scan: %w", err)
@@ -306,20 +334,17 @@ func (s *scanner) view(made built, one platformImage) (string, error) {
 
 // dockerfile looks for what is wrong with the Dockerfile itself. Trivy sees a copy under its usual name.
 func (s *scanner) dockerfile(ctx context.Context, b building, result *scanned) (string, error) {
-	dir := s.file("dockerfile")
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) { //nolint:gosec // the sandbox's user reads it
-		return "", fmt.Errorf("prepare the scan: %w", err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), b.place.text, 0o644); err != nil { //nolint:gosec // as above
+	const dir = "dockerfile"
+	if err := errors.Join(s.root.Mkdir(dir, 0o755), s.root.WriteFile(dir+"/Dockerfile", b.place.text, 0o644)); err != nil {
 		return "", fmt.Errorf("prepare the scan: %w", err)
 	}
 	const output = "trivy-dockerfile.json"
 	// The checks are those that Trivy was made with: they need no network, and change with Trivy only.
 	args := append([]string{s.program, "fs", "--output", s.file(output), "--scanners", "misconfig,secret", "--skip-check-update"}, s.arguments()...)
-	if err := s.run(ctx, append(args, dir), result); err != nil {
+	if err := s.run(ctx, append(args, s.file(dir)), result); err != nil {
 		return "", err
 	}
-	r, err := readReport(s.a.s.Scratch(), output)
+	r, err := readReport(s.root, output)
 	if err != nil {
 		return "", err
 	}
@@ -328,12 +353,17 @@ func (s *scanner) dockerfile(ctx context.Context, b building, result *scanned) (
 	return report.Count(len(found), "remark"), nil
 }
 
-// lastWords is the message of a line of Trivy's log.
-func lastWords(line string) string {
-	const most = 300
+// complaint is what Trivy says of its failure: the line it marks as fatal, else the last that says something.
+type complaint string
+
+// marks are what Trivy puts before such a message.
+var marks = regexp.MustCompile(`^.*\tFATAL\t(?:Fatal error\t)?(?:run error: )?`)
+
+func (c *complaint) hear(line string) {
 	line = strings.TrimSpace(line)
-	if len(line) > most {
-		line = line[len(line)-most:]
+	if fatal := marks.FindString(line); fatal != "" {
+		*c = complaint(clip(line[len(fatal):], maxCell*2))
+	} else if line != "" && *c == "" {
+		*c = complaint(clip(line, maxCell*2))
 	}
-	return strings.ToValidUTF8(line, "")
 }

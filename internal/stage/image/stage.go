@@ -10,8 +10,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
+	"github.com/slipwayhq/slipway/internal/awscloud"
 	"github.com/slipwayhq/slipway/internal/buildkit"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/registry"
@@ -57,9 +56,7 @@ type Options struct {
 	Insecure []string
 	// CommitTime is when the checked-out commit was made; nil, or the zero time: it is not known.
 	CommitTime func(ctx context.Context, s runner.Session) (time.Time, error)
-	// AWS makes a configuration of the stage's AWS secrets, for logins to ECR.
-	AWS func(ctx context.Context, s runner.Session, region string) (aws.Config, error)
-	Now func() time.Time
+	Now        func() time.Time
 	// MaxContext bounds the build context in bytes; 0: 4 GiB.
 	MaxContext int64
 	// Backoff of requests to registries; zero: the usual one.
@@ -132,6 +129,8 @@ func (a *attempt) told(err error) (pipeline.Verdict, bool) {
 		verdict = r.verdict
 	} else if p, ok := errors.AsType[*registry.Problem](err); ok {
 		verdict.Title, verdict.Cause, verdict.Infrastructure = p.Title, p.Cause, p.Temporary
+	} else if p, ok := errors.AsType[*awscloud.Problem](err); ok {
+		verdict.Title, verdict.Cause = p.Title, p.Cause
 	} else if u, ok := errors.AsType[*buildkit.UnavailableError](err); ok {
 		verdict.Title, verdict.Cause, verdict.Infrastructure = "There is no builder for images", sentence(u.Error())+
 			" An image stage needs a BuildKit daemon (the server's setting SLIPWAY_BUILDKIT) or a Docker engine.", u.Tried != ""

@@ -134,18 +134,19 @@ func (a *attempt) scanSection(scan scanned) pipeline.Section {
 // remarks are what a reader has to know of the scan beside its figures.
 func (a *attempt) remarks(scan scanned) []string {
 	var all []string
-	if scan.unknown != "" {
+	switch {
+	case scan.unknown != "":
 		all = append(all, sentence(scan.unknown))
-	} else if scan.db.problem != "" {
+	case scan.db.problem != "":
 		all = append(all, fmt.Sprintf("The vulnerability database is of %s: %s.", day(scan.db.updated), scan.db.problem))
-	} else {
+	default:
 		all = append(all, fmt.Sprintf("The vulnerability database is of %s.", day(scan.db.updated)))
 	}
 	if a.settings.Scan.IgnoreUnfixed {
 		all = append(all, "Vulnerabilities without a fix are left out.")
 	}
 	if scan.ignored > 0 {
-		all = append(all, report.Count(scan.ignored, "finding")+" are left out by .trivyignore.")
+		all = append(all, report.Count(scan.ignored, "ignored finding")+" (.trivyignore).")
 	}
 	return append(all, scan.notes...)
 }

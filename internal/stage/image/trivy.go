@@ -62,12 +62,7 @@ type misconfiguration struct {
 // maxReport bounds a report of Trivy; one of an image with thousands of packages has some ten megabytes.
 const maxReport = 256 << 20
 
-func readReport(dir, name string) (r trivyReport, err error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return r, err
-	}
-	defer func() { err = errors.Join(err, root.Close()) }()
+func readReport(root *os.Root, name string) (r trivyReport, err error) {
 	f, err := root.Open(filepath.FromSlash(name))
 	if err != nil {
 		return r, err
@@ -82,8 +77,7 @@ func readReport(dir, name string) (r trivyReport, err error) {
 // severityOf reads Trivy's word. What is known and of unknown severity counts as high: it is looked at, and stops nobody
 // by itself.
 func severityOf(word string) pipeline.Severity {
-	switch severity := pipeline.Severity(strings.ToLower(word)); severity {
-	case pipeline.SeverityLow, pipeline.SeverityMedium, pipeline.SeverityHigh, pipeline.SeverityCritical:
+	if severity := pipeline.Severity(strings.ToLower(word)); slices.Contains(severities, severity) {
 		return severity
 	}
 	return pipeline.SeverityHigh

@@ -35,6 +35,9 @@ type released struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
+	if os.Getenv("SLIPWAY_E2E") != "1" {
+		t.Skip("tests that take a cluster run with SLIPWAY_E2E=1, once scripts/cluster up has started one: make e2e")
+	}
 	text, err := os.ReadFile(cluster.Kubeconfig(t))
 	if err != nil {
 		t.Fatal(err)
@@ -294,7 +297,7 @@ func TestPullRequestChangesNothing(t *testing.T) {
 		t.Errorf("there is %s", got)
 	}
 	// A cluster that is not there is a remark, not a failure.
-	s.kubeconfig = strings.ReplaceAll(s.kubeconfig, "server: https://", "server: https://127.0.0.1:1/")
+	s.kubeconfig = strings.ReplaceAll(plainKubeconfig(t), "server: https://", "server: https://127.0.0.1:1/")
 	session, verdict = s.prepare(a)
 	if verdict.Status != pipeline.StatusNeutral || len(session.Recorded.Artifacts) == 0 {
 		t.Errorf("%+v", verdict)
@@ -348,8 +351,7 @@ func TestRefusedBeforeAnythingIsApplied(t *testing.T) {
 
 func TestCredentialsThatAreNotAccepted(t *testing.T) {
 	s := newSite(t)
-	s.kubeconfig = cluster.Kubectl(t, "", "config", "view", "--raw", "--flatten", "--minify", "-o", "yaml")
-	s.kubeconfig = withToken(s.kubeconfig, "not-the-token")
+	s.kubeconfig = withToken(plainKubeconfig(t), "not-the-token")
 	session, verdict := s.prepare(standard())
 	s.failed(verdict, session, "error: You must be logged in to the server")
 
@@ -364,6 +366,12 @@ func TestCredentialsThatAreNotAccepted(t *testing.T) {
 	if !found || !strings.Contains(section.Code, "resources: [deployments]") {
 		t.Errorf("%+v", section)
 	}
+}
+
+// plainKubeconfig is the cluster's as kubectl writes it.
+func plainKubeconfig(t *testing.T) string {
+	t.Helper()
+	return cluster.Kubectl(t, "", "config", "view", "--raw", "--flatten", "--minify", "-o", "yaml")
 }
 
 // withToken replaces the user of a kubeconfig.

@@ -13,8 +13,17 @@ import (
 	"github.com/slipwayhq/slipway/internal/cluster"
 )
 
+// settled reports whether its controller has seen the object as it is: before, its pods are those of what was there.
+func settled(live *unstructured.Unstructured) bool {
+	observed, counts, _ := unstructured.NestedInt64(live.Object, "status", "observedGeneration")
+	return !counts && live.GetKind() != "Deployment" && live.GetKind() != "StatefulSet" && live.GetKind() != "DaemonSet" || counts && observed >= live.GetGeneration()
+}
+
 // diagnose finds why a workload does not become ready, the most telling trouble first, with the pods concerned.
 func (w *world) diagnose(ctx context.Context, live *unstructured.Unstructured) ([]trouble, []corev1.Pod, error) {
+	if !settled(live) {
+		return nil, nil, nil
+	}
 	pods, messages, err := w.podsOf(ctx, live)
 	if err != nil {
 		return nil, nil, err
@@ -54,7 +63,7 @@ func (w *world) podsOf(ctx context.Context, live *unstructured.Unstructured) (po
 	if err != nil {
 		return nil, nil, cluster.Explain(err, "list pods")
 	}
-	owner, revision := live.GetUID(), ""
+	owner, label, revision := live.GetUID(), "", ""
 	switch live.GroupVersionKind().GroupKind() {
 	case schema.GroupKind{Group: "apps", Kind: "Deployment"}:
 		newest, said, err := w.newestReplicaSet(ctx, live, labels)
@@ -67,11 +76,14 @@ func (w *world) podsOf(ctx context.Context, live *unstructured.Unstructured) (po
 		}
 		owner = newest.GetUID()
 	case schema.GroupKind{Group: "apps", Kind: "StatefulSet"}:
+		label = "controller-revision-hash"
 		revision, _, _ = unstructured.NestedString(live.Object, "status", "updateRevision")
+	case schema.GroupKind{Group: "apps", Kind: "DaemonSet"}:
+		label, revision = "pod-template-generation", live.GetAnnotations()["deprecated.daemonset.template.generation"]
 	}
 	for _, pod := range list.Items {
 		ours := slices.ContainsFunc(pod.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == owner })
-		if ours && (revision == "" || pod.Labels["controller-revision-hash"] == revision) && pod.DeletionTimestamp == nil {
+		if ours && (revision == "" || pod.Labels[label] == revision) && pod.DeletionTimestamp == nil {
 			pods = append(pods, pod)
 		}
 	}

@@ -88,7 +88,7 @@ func verdictOf(s runner.Session, err error) (pipeline.Verdict, bool) {
 	}
 	if p, ok := errors.AsType[*cluster.Problem](err); ok {
 		s.Log(p.Cause)
-		return pipeline.Verdict{Status: pipeline.StatusFailure, Title: p.Title, Cause: p.Cause, Infrastructure: false}, true
+		return pipeline.Verdict{Status: pipeline.StatusFailure, Title: p.Title, Cause: p.Cause, Infrastructure: p.Unreachable}, true
 	}
 	if failed, ok := errors.AsType[*failedError](err); ok {
 		s.Log(failed.verdict.Cause)

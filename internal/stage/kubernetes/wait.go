@@ -80,7 +80,7 @@ func (w *waiter) wait(ctx context.Context, objects []*object) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			if !cluster.Unreachable(err) || w.now().Sub(lastSeen) > patience {
+			if !cluster.Passing(err) || w.now().Sub(lastSeen) > patience {
 				return err
 			}
 			w.progress("waits for the cluster to answer again")
@@ -96,7 +96,7 @@ func (w *waiter) wait(ctx context.Context, objects []*object) error {
 				return failed
 			}
 		}
-		if waited := w.now().Sub(began); waited > w.timeout {
+		if waited := w.now().Sub(began); waited > w.timeout && err == nil {
 			return w.late(ctx, pending, states, waited)
 		}
 		if err := sleep(ctx, lookEvery); err != nil {

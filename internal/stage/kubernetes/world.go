@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/slipwayhq/slipway/internal/cluster"
+	"github.com/slipwayhq/slipway/internal/report"
 )
 
 // fieldManager is who we are to the API server.
@@ -138,7 +139,7 @@ func (w *world) capabilities() (capabilities, error) {
 
 const (
 	// patience is how long the way to the cluster may be interrupted.
-	patience  = 2 * time.Minute
+	patience  = 3 * time.Minute
 	firstWait = 250 * time.Millisecond
 	longWait  = 5 * time.Second
 )
@@ -146,7 +147,7 @@ const (
 // persist repeats what fails because the server is away, busy or has just changed its mind: a control plane that is
 // restarted is gone for a while.
 func (w *world) persist(ctx context.Context, what string, try func() error) error {
-	began := w.now()
+	began, told := w.now(), ""
 	for pause := firstWait; ; pause = min(2*pause, longWait) {
 		err := try()
 		if err == nil || !passing(err) || ctx.Err() != nil {
@@ -155,7 +156,10 @@ func (w *world) persist(ctx context.Context, what string, try func() error) erro
 		if w.now().Sub(began) > patience {
 			return err
 		}
-		w.log(fmt.Sprintf("Could not %s, trying again: %v", what, cluster.Explain(err, what)))
+		if text := cluster.Explain(err, what).Error(); text != told {
+			told = text
+			w.log("Trying again for up to " + report.Duration(patience) + ": " + text)
+		}
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
@@ -164,7 +168,7 @@ func (w *world) persist(ctx context.Context, what string, try func() error) erro
 
 // passing reports whether a failure is likely to go by itself.
 func passing(err error) bool {
-	return cluster.Unreachable(err) || apierrors.IsInternalError(err) && !strings.Contains(err.Error(), "webhook")
+	return cluster.Passing(err) || apierrors.IsInternalError(err) && !strings.Contains(err.Error(), "webhook")
 }
 
 // sleep pauses, or ends with the context.

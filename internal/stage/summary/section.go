@@ -83,10 +83,10 @@ func became(e pipeline.Entry) string {
 	}
 	switch e.State {
 	case pipeline.EntryDone:
-		switch {
-		case e.Action == pipeline.ActionDestroy:
+		switch e.Action {
+		case pipeline.ActionDestroy:
 			return "destroyed"
-		case e.Action == pipeline.ActionRollback:
+		case pipeline.ActionRollback:
 			return fmt.Sprintf("release %d, a rollback; automatic deploys are held until /deploy or /unlock", e.Release)
 		default:
 			return fmt.Sprintf("release %d", e.Release)

@@ -247,7 +247,7 @@ func testGateJobs(t *testing.T, s Store) {
 	if len(gates) != 2 || len(announces) != 1 {
 		t.Fatalf("%d gate jobs, %d to announce, want 2 and 1", len(gates), len(announces))
 	}
-	if g := gates[0]; g.RunID != run.ID || g.Environment != "production" || g.Queue != "control" || g.State != "available" {
+	if g := gates[0]; g.RunID != run.ID || g.Environment != "production" || g.Queue != "gate" || g.State != "available" {
 		t.Errorf("gate job %+v", g)
 	}
 	if g := gates[1]; g.State != "scheduled" || g.DueAt.Before(before.Add(time.Hour-time.Second)) {

@@ -87,6 +87,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"reuse":                     testReuse,
 		"list":                      testList,
 		"list is light":             testListIsLight,
+		"repository":                testRepository,
 		"repositories":              testRepositories,
 		"mirror":                    testMirror,
 		"dirty runs":                testDirtyRuns,

@@ -10,7 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // ErrUnknown says that the changed lines cannot be told: no base, or no history in the folder.
@@ -56,6 +58,34 @@ func ChangedLines(ctx context.Context, dir, baseSHA string) (map[string][]Range,
 		return diff(ctx, repository, baseSHA+"..."+head)
 	}
 	return diff(ctx, repository, baseSHA+".."+head) // histories without a common commit
+}
+
+// CommitTime is when the commit checked out in dir was made. Of its .git only objects and HEAD are read, as above.
+func CommitTime(ctx context.Context, dir string) (time.Time, error) {
+	head, err := headOf(dir)
+	if err != nil {
+		return time.Time{}, err
+	}
+	repository, err := os.MkdirTemp("", "slipway-changes-")
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer os.RemoveAll(repository) //nolint:errcheck // four small files in the temporary folder
+	if err := borrow(repository, dir); err != nil {
+		return time.Time{}, err
+	}
+	if !exists(ctx, repository, head) {
+		return time.Time{}, fmt.Errorf("%w: the history of %s is not here", ErrUnknown, dir)
+	}
+	text, err := git(ctx, repository, "show", "--no-patch", "--format=%ct", head).Output()
+	if err != nil {
+		return time.Time{}, fmt.Errorf("git show: %w", err)
+	}
+	seconds, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("the time of the commit %s: %w", head, err)
+	}
+	return time.Unix(seconds, 0).UTC(), nil
 }
 
 // headOf reads a HEAD that names a commit, as checkouts of package workspace have it.

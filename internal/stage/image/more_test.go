@@ -1,0 +1,160 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/slipwayhq/slipway/internal/buildkit"
+	"github.com/slipwayhq/slipway/internal/diagnosis"
+	"github.com/slipwayhq/slipway/internal/pipeline"
+	"github.com/slipwayhq/slipway/internal/signature"
+)
+
+func TestAnotherBuilderHasTheCacheOfTheBranchElseOfTheDefaultOne(t *testing.T) {
+	j := newJob(t, app()).withoutTrivy()
+	first, _ := j.prepare()
+	j.apply(first)
+	fresh, err := world.AnotherBuildkit(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.options.Builder.Address, j.trigger.Branch, j.trigger.SHA = fresh, branch, sha2
+	j.files["main.txt"] = "two"
+	second, _ := j.prepare()
+	section, _ := second.SectionTitled("Image")
+	if !strings.Contains(section.Text, "2 of 3 steps came from the cache") {
+		t.Errorf("the check says %q\n%s", section.Text, second.LogText())
+	}
+}
+
+func TestSigned(t *testing.T) {
+	j := newJob(t, app()).withoutTrivy()
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join("..", "..", "signature", "testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	j.secrets[secretSignKey], j.secrets[secretSignWord] = read("cosign.key"), "of the test"
+	first, _ := j.prepare()
+	second, _ := j.apply(first)
+	key, err := signature.ParsePublicKey(read("cosign.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := second.Recorded.Outputs["digest"]
+	if err := signature.Verify(t.Context(), j.repository(), digest, key); err != nil {
+		t.Error(err)
+	}
+	j.secrets[secretSignWord] = "wrong word"
+	j.trigger.Branch = "unsigned"
+	s, verdict, err := j.run(t.Context(), pipeline.PhaseApply, first.Recorded.Private)
+	if err != nil || verdict.Status != pipeline.StatusFailure || !strings.Contains(verdict.Cause, "password does not open the key") {
+		t.Errorf("got %+v, %v\n%s", verdict, err, s.LogText())
+	}
+	if found := j.inRegistry("unsigned"); len(found) > 0 {
+		t.Errorf("an image without its signature got tags: %v", found)
+	}
+}
+
+func TestADiskThatIsFull(t *testing.T) {
+	j := newJob(t, map[string]string{"Dockerfile": "FROM base:1\nRUN dd if=/dev/zero of=/big bs=1M count=200\n"}).withoutTrivy()
+	root := t.TempDir()
+	if err := syscall.Mount("tmpfs", root, "tmpfs", 0, "size=48m"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(root, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	small, err := world.AnotherBuildkit(t.Context(), root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.options.Builder.Address = small
+	s, verdict := j.fails("Dockerfile:2")
+	found := diagnosis.Find(pipeline.StageSpec{Uses: "image"}, verdict, s.Recorded.Lines)
+	if found == nil || found.ID != "disk-full" {
+		t.Errorf("the diagnosis is %+v of\n%s", found, s.LogText())
+	}
+	if found := j.inRegistry("main", sha1); len(found) > 0 {
+		t.Errorf("the registry holds %v", found)
+	}
+}
+
+func TestACancelInMidPush(t *testing.T) {
+	j := newJob(t, app()).withoutTrivy()
+	first, _ := j.prepare()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("a person said so")
+	target, err := url.Parse("http://" + world.Open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(target); p.Out.Host = p.In.Host }}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/manifests/") {
+			cancel(why)
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	host := strings.TrimPrefix(server.URL, "http://")
+	j.with["repository"], j.options.Insecure = host+"/acme/cancelled", []string{host}
+	if _, _, err := j.run(ctx, pipeline.PhaseApply, first.Recorded.Private); !errors.Is(err, why) {
+		t.Errorf("got %v, want the cause of the cancel", err)
+	}
+	j.with["repository"], j.options.Insecure = world.Open+"/acme/cancelled", []string{world.Open}
+	if found := j.inRegistry("main", sha1, "latest"); len(found) > 0 {
+		t.Errorf("the registry holds %v", found)
+	}
+	// Retried, it is published whole.
+	j.apply(first)
+	if found := j.inRegistry("main", sha1, "latest"); len(found) != 3 {
+		t.Errorf("the registry holds %v", found)
+	}
+}
+
+func TestPushNever(t *testing.T) {
+	j := newJob(t, app()).withoutTrivy()
+	delete(j.with, "repository")
+	j.with["push"] = "never"
+	first, _ := j.prepare()
+	second, verdict := j.apply(first)
+	if len(second.Recorded.Parts) > 0 || !strings.Contains(verdict.Title, "not pushed") {
+		t.Errorf("%+v, parts %v", verdict, second.Recorded.Parts)
+	}
+}
+
+// TestADockerEngineBuildsToo runs where a Docker engine answers: scripts/e2e starts one.
+func TestADockerEngineBuildsToo(t *testing.T) {
+	j := newJob(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY main.txt /main.txt\nUSER 1000\n", "main.txt": "one"}).withoutTrivy()
+	host := startDocker(t)
+	t.Setenv("DOCKER_HOST", host)
+	j.options.Builder = buildkit.Settings{}
+	if _, err := os.Stat(buildkit.LocalSocket); err == nil {
+		t.Skip("this machine's own BuildKit comes first")
+	}
+	first, verdict := j.prepare()
+	if !strings.HasPrefix(verdict.Title, "1 layer, ") {
+		t.Errorf("the title is %q", verdict.Title)
+	}
+	j.apply(first)
+	config, err := j.image("main").ConfigFile()
+	if err != nil || config.Config.User != "1000" || config.Config.Labels["org.opencontainers.image.revision"] != sha1 {
+		t.Errorf("the image is %+v (%v)", config, err)
+	}
+	j.files["Dockerfile"] = "FROM scratch\nCOPY missing /\n"
+	j.fails("missing")
+}

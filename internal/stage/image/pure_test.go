@@ -1,0 +1,185 @@
+package image
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/slipwayhq/slipway/internal/buildkit"
+	"github.com/slipwayhq/slipway/internal/pipeline"
+)
+
+func TestTags(t *testing.T) {
+	main := pipeline.Trigger{SHA: "0123456789abcdef0123456789abcdef01234567", Branch: "main", Repository: pipeline.Repository{DefaultBranch: "main"}}
+	other := main
+	other.Branch = "Feature/Über_uns--x"
+	hidden := main
+	hidden.Branch = "-.x"
+	for name, c := range map[string]struct {
+		wanted  []string
+		trigger pipeline.Trigger
+		want    []string
+	}{
+		"default branch":   {[]string{"branch", "sha", "latest"}, main, []string{"main", main.SHA, "latest"}},
+		"other branch":     {[]string{"branch", "sha", "latest"}, other, []string{"Feature--ber_uns--x", main.SHA}},
+		"begins with dash": {[]string{"branch"}, hidden, []string{"x"}},
+		"own":              {[]string{"stable", "v1.2", "stable"}, main, []string{"stable", "v1.2"}},
+		"filled in":        {[]string{"{branch}-{short-sha}", "build-{run}", "x{sha}"}, main, []string{"main-0123456", "build-7", "x" + main.SHA}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := tags(c.wanted, c.trigger, 7); !slices.Equal(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+	long := main
+	long.Branch = strings.Repeat("b", 200)
+	if got := tags([]string{"branch"}, long, 1); len(got[0]) != maxTag {
+		t.Errorf("a tag of %d characters", len(got[0]))
+	}
+	if got := cacheTag(long.Branch); len(got) != maxTag {
+		t.Errorf("a tag of %d characters for the cache", len(got))
+	}
+}
+
+func TestWhatADockerfileTakes(t *testing.T) {
+	for name, c := range map[string]struct {
+		text, target string
+		args         map[string]string
+		bases        []string
+		complete     bool
+		final        string
+		stages       int
+		syntax       string
+	}{
+		"one":            {"FROM debian:12\n", "", nil, []string{"debian:12"}, true, "debian:12", 1, ""},
+		"scratch":        {"FROM scratch\nCOPY a /\n", "", nil, nil, true, "scratch", 1, ""},
+		"stages":         {"FROM golang:1 AS build\nFROM alpine\nCOPY --from=build /a /a\n", "", nil, []string{"golang:1", "alpine"}, true, "alpine", 2, ""},
+		"stage on stage": {"FROM python:slim AS base\nFROM base AS app\nRUN true\n", "", nil, []string{"python:slim"}, true, "python:slim", 2, ""},
+		"target":         {"FROM golang:1 AS build\nFROM alpine\n", "build", nil, []string{"golang:1", "alpine"}, true, "golang:1", 2, ""},
+		"copy from":      {"FROM scratch\nCOPY --from=busybox:1 /bin /bin\n", "", nil, []string{"busybox:1"}, true, "scratch", 1, ""},
+		"mount from":     {"FROM debian\nRUN --mount=type=bind,from=tools:2,target=/t true\n", "", nil, []string{"debian", "tools:2"}, true, "debian", 1, ""},
+		"argument":       {"ARG V=1\nFROM debian:${V}\n", "", nil, []string{"debian:1"}, true, "debian:1", 1, ""},
+		"given":          {"ARG V=1\nFROM debian:$V\n", "", map[string]string{"V": "2"}, []string{"debian:2"}, true, "debian:2", 1, ""},
+		"unknown":        {"ARG V\nFROM debian:$V\n", "", nil, nil, false, "debian:", 1, ""},
+		"download":       {"FROM scratch\nADD https://example.org/x /x\n", "", nil, nil, false, "scratch", 1, ""},
+		"checked":        {"FROM scratch\nADD --checksum=sha256:0123456789012345678901234567890123456789012345678901234567890123 https://example.org/x /x\n", "", nil, nil, true, "scratch", 1, ""},
+		"syntax":         {"# syntax=docker/dockerfile:1\nFROM debian\n", "", nil, []string{"debian"}, true, "debian", 1, "docker/dockerfile:1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, err := parse([]byte(c.text), c.target, c.args)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(d.bases, c.bases) || d.complete != c.complete || d.final != c.final || len(d.stages) != c.stages || d.syntax != c.syntax {
+				t.Errorf("got bases %q, complete %t, final %q, %d stages, syntax %q", d.bases, d.complete, d.final, len(d.stages), d.syntax)
+			}
+		})
+	}
+}
+
+func TestADockerfileThatCannotBeRead(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		line int
+	}{
+		"no FROM": {"RUN true\n", 1}, "unknown": {"FROM a\n\nRAN x\n", 3}, "flag": {"FROM a\nCOPY --form=b x y\n", 2}, "continued": {"FROM a\nCOPY \\\n", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := parse([]byte(c.text), "", nil)
+			problem, ok := errors.AsType[*syntaxError](err)
+			if !ok || problem.line != c.line {
+				t.Errorf("got %v (%+v), want a problem in line %d", err, problem, c.line)
+			}
+		})
+	}
+}
+
+func TestTheLineOfALayer(t *testing.T) {
+	d, err := parse([]byte("FROM a\nRUN  apt-get update && \\\n    apt-get install x\nCOPY . /app\n"), "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for by, want := range map[string]int{
+		"COPY . /app # buildkit": 4, "RUN /bin/sh -c apt-get update &&     apt-get install x # buildkit": 2, "/bin/sh -c #(nop) CMD": 0,
+	} {
+		if got, _ := d.lineOf(by); got != want {
+			t.Errorf("%q is line %d, want %d", by, got, want)
+		}
+	}
+}
+
+func TestPolicies(t *testing.T) {
+	for name, c := range map[string]struct {
+		dockerfile, user string
+		want             [3]bool
+	}{
+		"good":      {"FROM golang AS b\nFROM gcr.io/distroless/static\n", "65532:65532", [3]bool{true, true, true}},
+		"root":      {"FROM python:3.13-slim\n", "", [3]bool{false, false, true}},
+		"root said": {"FROM a AS b\nFROM debian:12\n", "0:0", [3]bool{false, true, false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, err := parse([]byte(c.dockerfile), "", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, p := range policies(d, &v1.ConfigFile{Config: v1.Config{User: c.user}}) {
+				if p.kept != c.want[i] {
+					t.Errorf("%s is kept: %t (%s)", p.rule, p.kept, p.note)
+				}
+			}
+		})
+	}
+}
+
+func TestJudge(t *testing.T) {
+	for message, want := range map[string]pipeline.Verdict{
+		"failed to resolve source metadata for docker.io/library/x:1: docker.io/library/x:1: not found":                                            {Title: "The base image docker.io/library/x:1 does not exist"},
+		"failed to resolve source metadata for docker.io/library/x:1: failed to do request: Head \"https://h/\": dial tcp: lookup h: no such host": {Title: "The base image docker.io/library/x:1 cannot be reached", Infrastructure: true},
+		"failed to resolve source metadata for docker.io/acme/p:1: pull access denied, repository does not exist or may require authorization":     {Title: "The base image docker.io/acme/p:1 does not exist"},
+		"write /x: no space left on device":                                        {Title: "The disk of the builder is full", Infrastructure: true},
+		"process \"/bin/sh -c false\" did not complete successfully: exit code: 1": {Title: "The image could not be built"},
+	} {
+		got := judge(&buildkit.BuildError{Message: message})
+		if got.Title != want.Title || got.Infrastructure != want.Infrastructure {
+			t.Errorf("%s:\ngot %q, %t", message, got.Title, got.Infrastructure)
+		}
+	}
+}
+
+func TestBytes(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1500: "1.5 kB", 52_400_000: "52 MB", 4 << 30: "4.3 GB"} {
+		if got := bytesOf(n); got != want {
+			t.Errorf("%d is %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestWhatFails(t *testing.T) {
+	critical := vulnerability{ID: "CVE-1", Package: "openssl", Installed: "1", Fixed: "2", Severity: "CRITICAL"}
+	low := vulnerability{ID: "CVE-2", Package: "tar", Installed: "1", Severity: "LOW"}
+	secret := pipeline.Finding{Title: "A secret in the image: AWS", Severity: pipeline.SeverityHigh, Path: "Dockerfile", Line: 3}
+	for name, c := range map[string]struct {
+		failOn pipeline.Severity
+		scan   scanned
+		want   string
+	}{
+		"nothing found":       {pipeline.SeverityLow, scanned{}, ""},
+		"worse than asked":    {pipeline.SeverityHigh, scanned{vulnerabilities: []vulnerability{critical, low}}, "The scan fails from severity high on: CVE-1 in openssl 1 (critical, fixed in 2)."},
+		"none":                {pipeline.SeverityNone, scanned{vulnerabilities: []vulnerability{critical}, unknown: "no database"}, ""},
+		"a secret":            {pipeline.SeverityHigh, scanned{places: []pipeline.Finding{secret}}, "The scan fails from severity high on: Dockerfile:3: A secret in the image: AWS (high)."},
+		"unknown, critical":   {pipeline.SeverityCritical, scanned{unknown: "no database"}, ""},
+		"unknown, medium":     {pipeline.SeverityMedium, scanned{unknown: "no database"}, "The scan fails from severity medium on: no database."},
+		"unknown is no worse": {pipeline.SeverityHigh, scanned{unknown: "no database"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &attempt{settings: Settings{Scan: ScanSettings{FailOn: c.failOn}}}
+			if got := a.tooBad(c.scan); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
