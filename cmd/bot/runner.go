@@ -19,6 +19,7 @@ import (
 	"github.com/slipwayhq/slipway/internal/stage/python"
 	"github.com/slipwayhq/slipway/internal/stage/pythonsecurity"
 	"github.com/slipwayhq/slipway/internal/stage/smoke"
+	"github.com/slipwayhq/slipway/internal/stage/terraform"
 	"github.com/slipwayhq/slipway/internal/workspace"
 	"github.com/slipwayhq/slipway/internal/workspace/changes"
 )
@@ -44,10 +45,12 @@ func runnerCommand() *cobra.Command {
 const codecovTimeout = 30 * time.Second
 
 // passedVariables are those of the bot that runners and commands get besides what every command gets: where Python
-// packages come from, by which certificates, where coverage is sent, and where Trivy's databases come from.
+// packages and Trivy's databases come from, by which certificates, where coverage is sent, and where AWS is.
 func passedVariables() []string {
 	return []string{
 		"CODECOV_URL", "TRIVY_DB_REPOSITORY", "TRIVY_JAVA_DB_REPOSITORY",
+		"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_EKS",
+		"AWS_ENDPOINT_URL_ECR", "AWS_CA_BUNDLE", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT",
 		"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_FIND_LINKS", "PIP_CERT", "REQUESTS_CA_BUNDLE",
 		"UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX", "UV_FIND_LINKS",
 	}
@@ -66,12 +69,15 @@ func runnerKinds(options runner.Options) map[string]runner.Stage {
 		"image":           imageStage(options),
 		"kubernetes":      kubernetes.New(kubernetes.Options{Now: time.Now}),
 		"smoke":           smoke.New(smoke.Options{Now: time.Now}),
+		"terraform": terraform.New(terraform.Options{
+			Machine: terraform.ThisMachine(), CLIConfig: os.Getenv("TF_CLI_CONFIG_FILE"), Now: time.Now,
+		}),
 	}
 }
 
 // runnerKindNames are the keys of runnerKinds.
 func runnerKindNames() []string {
-	return []string{"run", "python", "python-security", "image", "kubernetes", "smoke"}
+	return []string{"run", "python", "python-security", "image", "kubernetes", "smoke", "terraform"}
 }
 
 // maskOf says what of a kubeconfig is secret. The rest of it, such as `apiVersion: v1`, is in every manifest.

@@ -43,7 +43,9 @@ type StageDefinition struct {
 	// Uses is the stage kind; "run" for a stage of commands.
 	Uses string
 	// With holds the settings of the kind as canonical JSON, defaults applied, keys as in the file.
-	With              json.RawMessage
+	With json.RawMessage
+	// LegWith are the settings of each leg of Matrix, where they differ; nil: With is every leg's.
+	LegWith           []json.RawMessage
 	Run               []string
 	Needs             []Need
 	If                Condition                   // nil: always

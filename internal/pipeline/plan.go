@@ -55,8 +55,11 @@ func NewPlan(t Trigger, d Definition, facts PlanFacts) (Plan, error) {
 		if legs == nil {
 			legs = []MatrixLeg{nil}
 		}
-		for _, leg := range legs {
+		for i, leg := range legs {
 			spec := newSpec(def, leg, environment)
+			if i < len(def.LegWith) {
+				spec.With = def.LegWith[i]
+			}
 			spec.Checkout = d.Checkout
 			setSteps(&spec, t, facts)
 			setSecrets(&spec, d)

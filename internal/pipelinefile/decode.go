@@ -15,6 +15,8 @@ type decoder struct {
 	places map[path]pair
 	// images are uses of other stages' images, checked once all stages are known.
 	images []imageUse
+	// ofMatrix are nodes that are a value of the matrix and nothing else.
+	ofMatrix map[*yaml.Node]bool
 }
 
 // problemf points at the value of a key.

@@ -19,15 +19,15 @@ func (d *decoder) scalar(n *yaml.Node, into reflect.Value, f field, at path) {
 			into.SetString(text)
 		}
 	case reflect.Bool:
-		if truth, ok := d.truth(n, at); ok {
+		if truth, ok := d.truth(d.plain(n), at); ok {
 			into.SetBool(truth)
 		}
 	case reflect.Int:
-		if number, ok := d.integer(n, at); ok && d.inBounds(n, float64(number), f, at) {
+		if number, ok := d.integer(d.plain(n), at); ok && d.inBounds(n, float64(number), f, at) {
 			into.SetInt(number)
 		}
 	case reflect.Float64:
-		if number, ok := d.number(n, at); ok && d.inBounds(n, number, f, at) {
+		if number, ok := d.number(d.plain(n), at); ok && d.inBounds(n, number, f, at) {
 			into.SetFloat(number)
 		}
 	default: // settings types have no other kinds
@@ -89,7 +89,7 @@ func (d *decoder) noExpression(n *yaml.Node, at path) bool {
 func insteadOf(context string) string {
 	switch context {
 	case "matrix":
-		return "commands have the value in $MATRIX_<NAME>"
+		return "with takes it in a stage that has a matrix; commands have the value in $MATRIX_<NAME>"
 	case "secrets":
 		return "list the name under secrets; commands have the value in the variable of that name"
 	case "github":

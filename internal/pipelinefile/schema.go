@@ -196,6 +196,7 @@ func stageSchema() map[string]any {
 	for _, k := range kinds() {
 		settings := structSchema(reflect.TypeOf(k.settings()).Elem(), "")
 		settings["description"] = k.doc
+		takeMatrix(settings)
 		rules = append(rules, map[string]any{
 			"if": map[string]any{
 				"properties": map[string]any{"uses": map[string]any{"const": k.name}}, "required": []string{"uses"},
@@ -209,6 +210,50 @@ func stageSchema() map[string]any {
 		map[string]any{"required": []string{"run"}, "not": map[string]any{"required": []string{"with"}}},
 	}
 	return schema
+}
+
+// takeMatrix lets every value below be one of the matrix, whatever else it must be.
+func takeMatrix(schema map[string]any) {
+	if pattern, ok := schema["pattern"].(string); ok {
+		schema["pattern"] = "(" + pattern + ")|" + matrixExpression.String()
+	}
+	for _, of := range []string{"items", "additionalProperties"} {
+		if below, ok := schema[of].(map[string]any); ok {
+			takeMatrix(below)
+		}
+	}
+	for _, of := range []string{"anyOf", "oneOf", "allOf"} {
+		if forms, ok := schema[of].([]any); ok {
+			for _, form := range forms {
+				if below, ok := form.(map[string]any); ok {
+					takeMatrix(below)
+				}
+			}
+		}
+	}
+	properties, _ := schema["properties"].(map[string]any)
+	for name, property := range properties {
+		if below, ok := property.(map[string]any); ok {
+			takeMatrix(below)
+			properties[name] = orMatrix(below)
+		}
+	}
+}
+
+// orMatrix is a value of a kind that no text is, or an expression that gives it.
+func orMatrix(value map[string]any) map[string]any {
+	kind, _ := value["type"].(string)
+	if value["enum"] == nil && kind != "integer" && kind != "number" && kind != "boolean" {
+		return value
+	}
+	either := map[string]any{"anyOf": []any{value, map[string]any{"type": "string", "pattern": matrixExpression.String()}}}
+	for _, told := range []string{"description", "default"} {
+		if text, ok := value[told]; ok {
+			either[told] = text
+			delete(value, told)
+		}
+	}
+	return either
 }
 
 func (*rawNode) schema() map[string]any { return map[string]any{"type": "object"} }

@@ -71,13 +71,13 @@ func (d *decoder) stage(id string, s stage, environments entries[environment]) p
 		MatchPaths:        pathMatcher(s.Paths),
 	}
 	d.onlyExclusions(s.Paths, at.key("paths"))
-	d.kindOf(&definition, s, at)
-	if s.If != "" {
-		definition.If = d.condition(strings.TrimRight(s.If, "\n "), at.key("if"))
-	}
 	if s.Matrix.size() > 0 && s.Matrix.size() <= maxLegs {
 		definition.Matrix = s.Matrix.legs()
 		d.checkLegs(definition.Matrix, at.key("matrix"))
+	}
+	d.kindOf(&definition, s, at)
+	if s.If != "" {
+		definition.If = d.condition(strings.TrimRight(s.If, "\n "), at.key("if"))
 	}
 	d.declared(s.Environment, environments, at.key("environment"))
 	for _, name := range s.Secrets {
@@ -110,11 +110,7 @@ func (d *decoder) kindOf(definition *pipeline.StageDefinition, s stage, at path)
 		if !d.has(with) {
 			d.places[with] = d.places[at.key("uses")]
 		}
-		var settings any
-		settings, definition.With = d.settings(k, s.With, with)
-		if kubernetes, ok := settings.(*KubernetesSettings); ok {
-			d.noteImages(definition.ID, kubernetes.Images, with.key("images"))
-		}
+		d.kindSettings(k, definition, s.With, with)
 		if k.follows && s.Environment == "" {
 			definition.Environment = everyEnvironment
 		}

@@ -30,16 +30,18 @@ func MachineEnv(environ, pass []string) []string {
 	return env
 }
 
-// identity is how a machine in AWS tells what it is, where it has no metadata address. Stages use it to assume a role.
-var identity = []string{ //nolint:gochecknoglobals // a constant list; Go has no constant slices
+// ownVariables are how a machine in AWS tells what it is, where it has no metadata address: stages use it to assume a role.
+var ownVariables = []string{ //nolint:gochecknoglobals // a constant list; Go has no constant slices
 	"AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_SESSION_NAME", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 	"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+	// The operator's settings of Terraform: its stage takes the mirrors of providers out of the file, and nothing else.
+	"TF_CLI_CONFIG_FILE",
 }
 
 // OwnEnv is MachineEnv with what tells a runner, but not its commands, where the container engine is and what the machine
 // is in AWS.
 func OwnEnv(environ, pass []string) []string {
-	return MachineEnv(environ, slices.Concat(pass, sandbox.EngineVariables, identity))
+	return MachineEnv(environ, slices.Concat(pass, sandbox.EngineVariables, ownVariables))
 }
 
 // sealEnvironment forgets every variable that OwnEnv does not pass: what stages and checkouts start inherits nothing.

@@ -1,0 +1,98 @@
+package terraform
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/slipwayhq/slipway/internal/pipeline"
+	"github.com/slipwayhq/slipway/internal/stage/stagetest"
+)
+
+// fileWorld uses a real provider, hashicorp/local, whose resources are files.
+func fileWorld(t *testing.T) (w *world, file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "made")
+	w = newWorld(t, map[string]string{"infra/main.tf": fmt.Sprintf(`terraform {
+  required_providers {
+    local = {
+      source  = "example.com/slipway/local"
+      version = "~> 2.5"
+    }
+  }
+}
+
+resource "local_file" "made" {
+  filename        = %q
+  content         = "as planned"
+  file_permission = "0600"
+}
+`, file)})
+	w.options.CLIConfig = stagetest.LocalProvider(t)
+	return w, file
+}
+
+func TestDrift(t *testing.T) {
+	w, file := fileWorld(t)
+	w.applied(t)
+	if text, err := os.ReadFile(file); err != nil || string(text) != "as planned" {
+		t.Fatalf("the file holds %q, %v", text, err)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	p := w.planned(t)
+	if want := "1 to add, 0 to change, 0 to destroy"; p.verdict.Title != want {
+		t.Errorf("title = %q", p.verdict.Title)
+	}
+	section, found := p.SectionTitled("Drift")
+	if !found || fmt.Sprint(section.Table.Rows) != "[[local_file.made deleted]]" {
+		t.Errorf("drift = %+v", section.Table)
+	}
+	wantVerdict(t, w.apply(t.Context(), t, p), pipeline.StatusSuccess, "Applied: 1 added", "")
+}
+
+// The lock file of the plan goes with it: the apply may choose no other provider.
+func TestLockFileGoesWithThePlan(t *testing.T) {
+	w, _ := fileWorld(t)
+	p := w.planned(t)
+	locks := string(p.Recorded.Private[keptLockFile])
+	if !strings.Contains(locks, `provider "example.com/slipway/local"`) || !strings.Contains(locks, "h1:") {
+		t.Fatalf("lock file: %s", locks)
+	}
+	p.Recorded.Private[keptLockFile] = []byte(strings.Replace(locks, "h1:", "h1:x", 1))
+	a := w.apply(t.Context(), t, p)
+	wantVerdict(t, a, pipeline.StatusFailure, "terraform init failed", "checksums")
+}
+
+// Several runs fill and use the cache of providers at the same time.
+func TestProvidersAreShared(t *testing.T) {
+	w, _ := fileWorld(t)
+	w.files["infra/"+lockFile] = string(w.planned(t).Recorded.Private[keptLockFile])
+	cached := filepath.Join(w.cache, pluginCache, "example.com")
+	if _, err := os.Stat(cached); err != nil {
+		t.Fatalf("the provider is not in the cache: %v", err)
+	}
+	if err := os.RemoveAll(cached); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	var logs [4]string
+	for i := range logs {
+		s := w.session(t, pipeline.PhasePrepare, nil, nil)
+		all.Go(func() {
+			if verdict, err := New(w.options).Run(context.WithoutCancel(t.Context()), s); err != nil || verdict.Status != pipeline.StatusSuccess {
+				t.Errorf("verdict = %+v, %v\n%s", verdict, err, s.LogText())
+			}
+			logs[i] = s.LogText()
+		})
+	}
+	all.Wait()
+	if n := strings.Count(strings.Join(logs[:], ""), "from the shared cache directory"); n != len(logs)-1 {
+		t.Errorf("%d of %d runs used the cache: one was to fill it, the others to wait for that\n%s", n, len(logs), logs[0])
+	}
+}
