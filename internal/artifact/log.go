@@ -37,18 +37,14 @@ func (s *Store) Append(ctx context.Context, stageRunID int64, lines []pipeline.S
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	log, err := s.useLog(stageRunID)
-	defer s.leaveLog(log)
-	if err != nil {
-		return fmt.Errorf("keep log: %w", err)
-	}
-	if err := log.append(lines); err != nil {
+	log := s.useLog(stageRunID)
+	if err := errors.Join(log.append(lines), s.leaveLog(log)); err != nil {
 		return fmt.Errorf("keep log: %w", explain(s.dir, err))
 	}
 	return nil
 }
 
-func (s *Store) useLog(stageRunID int64) (*logFile, error) {
+func (s *Store) useLog(stageRunID int64) *logFile {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	log, ok := s.logs[stageRunID]
@@ -59,32 +55,35 @@ func (s *Store) useLog(stageRunID int64) (*logFile, error) {
 	s.clock++
 	log.used = s.clock
 	log.users++
-	return log, s.closeIdle()
+	return log
 }
 
-func (s *Store) leaveLog(log *logFile) {
+// leaveLog closes what is too much, here and not when a log is opened: of many that are written at once none is idle then.
+func (s *Store) leaveLog(log *logFile) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	log.users--
+	return s.closeIdle()
 }
 
-// closeIdle closes the log that was not used for longest when there are too many. The store's lock is held.
+// closeIdle closes the logs that were not used for longest while there are too many. The store's lock is held.
 func (s *Store) closeIdle() error {
-	if len(s.logs) <= maxOpenLogs {
-		return nil
-	}
-	oldest, found := int64(0), false
-	for id, log := range s.logs {
-		if log.users == 0 && (!found || log.used < s.logs[oldest].used) {
-			oldest, found = id, true
+	var errs []error
+	for len(s.logs) > maxOpenLogs {
+		oldest, found := int64(0), false
+		for id, log := range s.logs {
+			if log.users == 0 && (!found || log.used < s.logs[oldest].used) {
+				oldest, found = id, true
+			}
 		}
+		if !found {
+			break
+		}
+		log := s.logs[oldest]
+		delete(s.logs, oldest)
+		errs = append(errs, log.close())
 	}
-	if !found {
-		return nil
-	}
-	log := s.logs[oldest]
-	delete(s.logs, oldest)
-	return log.close()
+	return errors.Join(errs...)
 }
 
 // forgetLog closes a log that is about to be removed.

@@ -154,7 +154,7 @@ func refusals(rules pipeline.EnvironmentDefinition, c pipeline.Candidate, f Fact
 	}
 	env := rules.Name
 	if len(f.Moved) > 0 {
-		refuse(RuleMoved, people(rules.Deployers), "It is not what was asked for any more: %s", strings.Join(f.Moved, "; "))
+		refuse(RuleMoved, people(rules.Deployers), "It is not what was asked for any more: %s", movedList(f.Moved))
 	}
 	if f.Rejection != nil {
 		refuse(RuleRejected, people(rules.Deployers), "%s rejected it%s", f.Rejection.By, because(f.Rejection.Reason))

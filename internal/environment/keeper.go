@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -98,10 +97,20 @@ func (k *Keeper) work(ctx context.Context, run pipeline.Run, environment string)
 // as long as it changed the first.
 func (k *Keeper) catchUp(ctx context.Context, run pipeline.Run, environment string) error {
 	entry, been := run.Entry(environment), false
-	for _, e := range run.Entries {
-		been = been || e.Environment != environment && !e.EnteredAt.IsZero() && e.State.Final()
+	if entry == nil || !entry.Automatic || entry.State.Final() || !entry.EnteredAt.IsZero() {
+		return nil
 	}
-	if entry == nil || !entry.Automatic || !been || entry.State.Final() || !entry.EnteredAt.IsZero() {
+	for _, e := range run.Entries {
+		if e.Environment == environment || e.EnteredAt.IsZero() {
+			continue
+		}
+		if e.State == pipeline.EntryLeaving {
+			// What it changed there is not recorded yet, and whether it is superseded depends on that.
+			return &BusyError{Environment: e.Environment, After: time.Second}
+		}
+		been = been || e.State.Final()
+	}
+	if !been {
 		return nil
 	}
 	return k.resupersede(ctx, run.ID)
@@ -148,7 +157,7 @@ func (k *Keeper) decide(ctx context.Context, run pipeline.Run, entry pipeline.En
 func closing(c case_, d Decision) (pipeline.EntryState, string) {
 	switch {
 	case d.Lacks(RuleMoved):
-		return pipeline.EntryVoid, "Void: " + strings.Join(c.facts.Moved, "; ")
+		return pipeline.EntryVoid, "Void: " + movedList(c.facts.Moved)
 	case d.Lacks(RuleRejected):
 		return pipeline.EntryRejected, d.Title(c.rules)
 	default:
@@ -191,7 +200,8 @@ func (k *Keeper) record(ctx context.Context, run pipeline.Run, entry pipeline.En
 		r.Actor = "slipway"
 	}
 	if r.Cause == "" {
-		r.Cause = causeOf(run, entry)
+		// What was refused and is allowed afterwards, or for another candidate, are two decisions.
+		r.Cause = fmt.Sprintf("%s/%s/%v", causeOf(run, entry), short(r.Fingerprint), r.Allowed)
 	}
 	if err := k.store.Record(ctx, r); err != nil {
 		return fmt.Errorf("record a decision on run %d: %w", run.ID, err)

@@ -3,6 +3,7 @@ package environment
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
@@ -20,12 +21,13 @@ func (k *Keeper) listed(ctx context.Context, repo pipeline.Repository, list []st
 		}
 		return permission == "admin" || permission == "write", nil
 	}
+	// Who is named needs no look-up, which may fail.
+	if slices.ContainsFunc(list, func(one string) bool { return strings.EqualFold(strings.TrimPrefix(one, "@"), login) }) {
+		return true, nil
+	}
 	for _, one := range list {
 		organisation, team, isTeam := strings.Cut(strings.TrimPrefix(one, "@"), "/")
 		if !isTeam {
-			if strings.EqualFold(organisation, login) {
-				return true, nil
-			}
 			continue
 		}
 		member, err := k.people.TeamMember(ctx, repo, organisation, team, login)

@@ -66,7 +66,7 @@ func refuseVote(rules pipeline.EnvironmentDefinition, c pipeline.Candidate, f Fa
 	self, isSelf := f.Self[strings.ToLower(voter.Login)]
 	switch {
 	case len(f.Moved) > 0:
-		return &pipeline.Missing{Rule: RuleMoved, Who: who, Why: "What waits is not what was asked for any more: " + strings.Join(f.Moved, "; ") + "."}
+		return &pipeline.Missing{Rule: RuleMoved, Who: who, Why: "What waits is not what was asked for any more: " + movedList(f.Moved) + "."}
 	case voter.Unknown:
 		return no("GitHub did not tell whether %s may approve.", voter.Login)
 	case !voter.Allowed:

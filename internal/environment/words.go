@@ -47,6 +47,17 @@ func sentence(format string, args ...any) string {
 	return said + "."
 }
 
+// maxMoved bounds how many moved parts are named: a plan of many images may move them all.
+const maxMoved = 5
+
+// movedList names the parts that moved.
+func movedList(moved []string) string {
+	if len(moved) <= maxMoved {
+		return strings.Join(moved, "; ")
+	}
+	return fmt.Sprintf("%s; and %d more", strings.Join(moved[:maxMoved], "; "), len(moved)-maxMoved)
+}
+
 func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun

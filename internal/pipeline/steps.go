@@ -69,9 +69,8 @@ func (r Result) after(prepared Result) Result {
 	r.Parts = mergeParts(prepared.Parts, r.Parts)
 	if len(prepared.Outputs) > 0 {
 		outputs := make(map[string]string, len(prepared.Outputs)+len(r.Outputs))
-		for _, from := range []map[string]string{prepared.Outputs, r.Outputs} {
-			maps.Copy(outputs, from)
-		}
+		maps.Copy(outputs, prepared.Outputs)
+		maps.Copy(outputs, r.Outputs)
 		r.Outputs = outputs
 	}
 	r.LogLines = max(r.LogLines, prepared.LogLines)

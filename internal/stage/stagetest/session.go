@@ -203,6 +203,12 @@ func (s *Session) Command(ctx context.Context, c runner.Command) (runner.Exit, e
 	s.Recorded.Commands = append(s.Recorded.Commands, c.Args)
 	s.mu.Unlock()
 	err := cmd.Run()
+	if cmd.Process != nil {
+		// What a shell was about to start when it was interrupted may live on: the sandbox ends such, too.
+		if left := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); left != nil && !errors.Is(left, syscall.ESRCH) {
+			err = errors.Join(err, fmt.Errorf("end what %s has left: %w", c.Args[0], left))
+		}
+	}
 	lines.flush()
 	return exitOf(ctx, cmd, stdout.Bytes(), err)
 }
