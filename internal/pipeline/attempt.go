@@ -112,6 +112,10 @@ func (r *Run) tryAgain(stageRunID int64, now time.Time) []Job {
 		return nil
 	}
 	next := StageRun{Retries: s.Retries, Repairs: s.Repairs}
+	restores := s.Phase == PhaseRestore
+	if restores {
+		next.Phase, next.Admitted = s.Phase, true // it is in the environment, and stays the attempt that it is
+	}
 	var after time.Duration
 	switch {
 	case s.Result.Verdict.Infrastructure && s.Repairs < MaxRepairs:
@@ -119,7 +123,10 @@ func (r *Run) tryAgain(stageRunID int64, now time.Time) []Job {
 		after = repairDelay(next.Repairs)
 		next.AttemptReason = fmt.Sprintf("again (%d of %d) after a failure of Slipway's surroundings: %s",
 			next.Repairs, MaxRepairs, s.Result.Verdict.Title)
-	case !s.Result.Verdict.Infrastructure && s.Retries < s.Spec.Retry:
+		if restores {
+			next.AttemptReason = s.AttemptReason
+		}
+	case !s.Result.Verdict.Infrastructure && s.Retries < s.Spec.Retry && !restores:
 		next.Retries++
 		next.AttemptReason = fmt.Sprintf("retry %d of %d after: %s", next.Retries, s.Spec.Retry, s.Result.Verdict.Title)
 	default:
@@ -132,7 +139,7 @@ func (r *Run) tryAgain(stageRunID int64, now time.Time) []Job {
 		}
 	}
 	fresh := r.newAttempt(s.Spec.Key, next, now)
-	if e != nil && !fresh.toPrepare() {
+	if e != nil && !fresh.toPrepare() && !restores {
 		e.NotBefore = now.Add(after) // the gate decides again, after the pause
 		return nil
 	}

@@ -14,6 +14,9 @@ func (r *Run) settleEntries(now time.Time) (jobs []Job, changed bool) {
 	for i := range r.Entries {
 		e := &r.Entries[i]
 		was := e.State
+		if back := r.goBack(latest, e, now); len(back) > 0 {
+			jobs, changed, latest = append(jobs, back...), true, r.latest()
+		}
 		if r.settleEntry(latest, e, now) {
 			changed = true
 		}

@@ -33,6 +33,8 @@ type StageSpec struct {
 	Early bool `json:"early,omitempty"`
 	// Enters: it changes its environment, so that the gate decides before.
 	Enters bool `json:"enters,omitempty"`
+	// GoesBack: when something that comes after it in its environment fails, it brings back what ran there before.
+	GoesBack bool `json:"goes_back,omitempty"`
 	// OptionalSecrets are given where somebody has set them.
 	OptionalSecrets []string `json:"optional_secrets,omitempty"`
 	// Skip, where set, is why this stage will not run, known before anything started.
@@ -62,6 +64,8 @@ const (
 	PhaseNone    Phase = ""
 	PhasePrepare Phase = "prepare"
 	PhaseApply   Phase = "apply"
+	// PhaseRestore brings back what the environment ran before, since something that came after the change has failed.
+	PhaseRestore Phase = "restore"
 )
 
 // Plan is what a trigger makes of a definition. Stages are in the file's order, legs of a matrix together.

@@ -22,6 +22,8 @@ type Task struct {
 	Environment *EnvironmentDefinition `json:"environment,omitempty"`
 	// Action is what is done to the environment, for a stage that has one.
 	Action Action `json:"action,omitempty"`
+	// Because is why it is to bring back what ran before: "smoke-tests (production) failed".
+	Because string `json:"because,omitempty"`
 	// Parts are what the attempt's own preparation fixed, when it applies: nothing else may be applied.
 	Parts []Part `json:"parts,omitempty"`
 	// Images are the published images, "registry/repository@sha256:…", by the id of the stage that built them.

@@ -26,7 +26,7 @@ type KubernetesSettings struct {
 	Phases            []Phase  `json:"phases,omitempty" doc:"Groups of manifest files applied one after the other, each waited for; without it they follow from what the manifests hold." rule:"some"`
 	Timeout           Duration `json:"timeout" doc:"How long a rollout may take." default:"5m"`
 	Prune             bool     `json:"prune" doc:"Whether objects that left the manifests are deleted."`
-	RollbackOnFailure bool     `json:"rollback-on-failure" doc:"Whether a failed rollout goes back to the release before."`
+	RollbackOnFailure bool     `json:"rollback-on-failure" doc:"Whether a rollout that fails, or after which a stage of the environment such as smoke tests fails, goes back to the release before."`
 	Conflicts         string   `json:"conflicts" doc:"What is done about fields that somebody else manages in the cluster: fail, or take them." enum:"fail take" default:"fail"`
 	// Helm is nil where nothing is said of charts.
 	Helm *HelmSettings `json:"helm,omitempty" doc:"How the chart is rendered, where the manifests are one."`

@@ -35,8 +35,12 @@ func (st *Stage) Run(ctx context.Context, s runner.Session) (pipeline.Verdict, e
 	d.secrets = newSecretValues(d.task, s.Secret)
 	d.marks = marksOf(d.task)
 	run := d.prepare
-	if d.task.Phase == pipeline.PhaseApply {
+	switch d.task.Phase {
+	case pipeline.PhaseApply:
 		run = d.carryOut
+	case pipeline.PhaseRestore:
+		run = d.bringBack
+	case pipeline.PhaseNone, pipeline.PhasePrepare:
 	}
 	verdict, err := run(ctx)
 	if err != nil && ctx.Err() == nil {
