@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
+	"github.com/slipwayhq/slipway/internal/stage/smoke"
 	"github.com/slipwayhq/slipway/internal/stage/stagetest"
 	"github.com/slipwayhq/slipway/test/cluster"
 )
@@ -117,7 +118,7 @@ func (s *site) prepare(a attempt) (*stagetest.Session, pipeline.Verdict) {
 		kept = a.restores.files
 	}
 	session := s.session(s.task(a, pipeline.PhasePrepare), a, kept)
-	verdict, err := New(Options{Now: s.now}).Run(s.Context(), session)
+	verdict, err := New(Options{Now: s.now, Smoke: smoke.New(smoke.Options{Now: time.Now})}).Run(s.Context(), session)
 	if err != nil {
 		s.Fatalf("prepare: %v\n%s", err, session.LogText())
 	}
@@ -135,7 +136,7 @@ func (s *site) apply(ctx context.Context, a attempt, prepared *stagetest.Session
 		kept[pipeline.CurrentFiles+name] = content
 	}
 	session := s.session(task, a, kept)
-	verdict, err := New(Options{Now: s.now}).Run(ctx, session)
+	verdict, err := New(Options{Now: s.now, Smoke: smoke.New(smoke.Options{Now: time.Now})}).Run(ctx, session)
 	return session, verdict, err
 }
 
