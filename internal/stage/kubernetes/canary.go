@@ -8,8 +8,8 @@ import (
 	"maps"
 	"slices"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -232,11 +232,14 @@ func (t *trial) removeOne(ctx context.Context, made *unstructured.Unstructured) 
 		return err
 	}
 	err = t.world.persist(ctx, "delete "+keyOf(live).String(), func() error { return t.world.remove(ctx, live) })
-	if err == nil || apierrors.IsNotFound(err) {
-		t.s.Log(keyOf(live).in(t.namespace) + ": deleted")
-		return nil
+	if err != nil && !apierrors.IsNotFound(err) {
+		return cluster.Explain(err, "delete "+keyOf(live).String())
 	}
-	return cluster.Explain(err, "delete "+keyOf(live).String())
+	if err := t.waiter().gone(ctx, live); err != nil {
+		return err
+	}
+	t.s.Log(keyOf(live).in(t.namespace) + ": deleted")
+	return nil
 }
 
 // asking is the session of a smoke stage within this one.
