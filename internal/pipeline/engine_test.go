@@ -342,7 +342,7 @@ func (b *bench) until(do func(), holds func(pipeline.Run) bool) pipeline.Run {
 	b.watch.wait = append(b.watch.wait, seen)
 	b.watch.mu.Unlock()
 	do()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		select {
 		case run := <-seen:

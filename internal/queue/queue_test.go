@@ -101,7 +101,7 @@ func soon[T any](tb testing.TB, what string, c <-chan T) T {
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(8 * time.Second):
+	case <-time.After(2 * time.Minute):
 		tb.Fatalf("%s did not come", what)
 		panic("unreachable")
 	}
