@@ -30,6 +30,10 @@ build: bin/slipway ## Build bin/slipway
 demo: setup bin/slipway ## Everything on this machine: a push, its run, the pages; then waits
 	@bin/slipway demo $(DEMO_FLAGS)
 
+.PHONY: demo-images
+demo-images: ## What the demo builds the example's image with (root; takes minutes, once)
+	@scripts/demo-images
+
 .PHONY: test
 test: setup ## All tests with the race detector
 	@scripts/test

@@ -20,10 +20,11 @@ import (
 
 // demoFlags are the flags of `slipway demo`.
 type demoFlags struct {
-	once    bool
-	addr    string
-	verbose bool
-	log     string
+	once     bool
+	addr     string
+	verbose  bool
+	log      string
+	registry string
 }
 
 func demoCommand() *cobra.Command {
@@ -39,6 +40,7 @@ its run live. Then it waits, so that you can look at the pages and act on the st
 	cmd.Flags().BoolVar(&flags.once, "once", false, "exit after the run, with its status")
 	cmd.Flags().StringVar(&flags.addr, "addr", "127.0.0.1:8080", "where the bot's pages are; another port is taken when this one is not free")
 	cmd.Flags().BoolVarP(&flags.verbose, "verbose", "v", false, "show the logs of all stages")
+	cmd.Flags().StringVar(&flags.registry, "registry", "", "publish to this registry on this machine, whose images stand in for Docker Hub's (scripts/registry up), and start none")
 	cmd.Flags().StringVar(&flags.log, "log", "", "write the bot's log to this file")
 	return cmd
 }
@@ -57,7 +59,12 @@ func demo(ctx context.Context, flags demoFlags) (err error) {
 	screen := newScreen(os.Stdout, flags.verbose)
 	defer func() { err = errors.Join(err, screen.Close()) }()
 
-	github, err := demoGitHub(ctx, filepath.Join(work, "github"))
+	images, err := startDemoImages(ctx, filepath.Join(work, "images"), flags.registry, screen.Say)
+	if err != nil {
+		return flags.orEnded(ctx, err)
+	}
+	defer func() { err = errors.Join(err, images.Stop()) }()
+	github, err := demoGitHub(ctx, filepath.Join(work, "github"), images)
 	if err != nil {
 		return flags.orEnded(ctx, err)
 	}
@@ -76,6 +83,7 @@ func demo(ctx context.Context, flags demoFlags) (err error) {
 	if err := github.SetCallbackURLs(dashboard.CallbackURL(settings.PublicURL)); err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	images.use(&settings)
 	settings.CacheDir = personalCache(work, screen.Say)
 	mode, reason := sandbox.Detect(ctx)
 	if mode == sandbox.ModeNone && ctx.Err() == nil {
@@ -83,7 +91,7 @@ func demo(ctx context.Context, flags demoFlags) (err error) {
 	}
 	ended := newFinish()
 	ended.waiting = true
-	b, err := newBot(ctx, settings, surroundings{sandboxMode: mode, watcher: watchers{screen, ended}, unavailable: demoLacks}, log)
+	b, err := newBot(ctx, settings, surroundings{sandboxMode: mode, watcher: watchers{screen, ended}, unavailable: images.unavailable}, log)
 	if err != nil {
 		return errors.Join(flags.orEnded(ctx, err), listener.Close())
 	}

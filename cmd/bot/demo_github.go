@@ -16,7 +16,7 @@ import (
 )
 
 // demoGitHub is a stand-in with an organisation, three people, and the example repository with the App installed.
-func demoGitHub(ctx context.Context, dir string) (*githubtest.GitHub, error) {
+func demoGitHub(ctx context.Context, dir string, images demoImages) (*githubtest.GitHub, error) {
 	github, err := githubtest.New(githubtest.Options{
 		Dir: dir, App: githubtest.AppOptions{WebhookSecret: demoSecret}, Limits: githubtest.GitHubLimits(),
 	})
@@ -25,6 +25,9 @@ func demoGitHub(ctx context.Context, dir string) (*githubtest.GitHub, error) {
 	}
 	github.Start()
 	files, err := exampleFiles()
+	if err == nil {
+		err = images.redirect(files)
+	}
 	if err == nil {
 		err = errors.Join(
 			github.AddUser("alice", "Alice Moreau"), github.AddUser("bob", "Bob Tanaka"), github.AddUser("carol", "Carol Singh"),
@@ -124,11 +127,9 @@ func demoPress(ctx context.Context, github *githubtest.GitHub, run pipeline.Run,
 
 func capitalise(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// demoLacks says why the demo has no use for a stage kind: it has neither a registry, nor an AWS account, nor a cluster.
+// demoLacks says why the demo has no use for a stage kind: it has neither an AWS account nor a cluster.
 func demoLacks(uses string) string {
 	switch uses {
-	case "image":
-		return "the demo has no image registry to push to"
 	case "terraform":
 		return "the demo has no AWS account to plan for"
 	case "kubernetes", "smoke":

@@ -42,5 +42,5 @@ func withBuilder(options runner.Options, settings config.Config) runner.Options 
 	return options
 }
 
-// personalBuilder is where images are built for a person who runs a checkout or the demo: what the environment says.
+// personalBuilder is where images are built for a person who runs a checkout: what the environment says.
 func personalBuilder() (config.Config, error) { return config.Builder(os.Environ()) }

@@ -14,6 +14,7 @@ import (
 	"github.com/slipwayhq/slipway/internal/pythonenv"
 	"github.com/slipwayhq/slipway/internal/report"
 	"github.com/slipwayhq/slipway/internal/runner"
+	"github.com/slipwayhq/slipway/internal/signature/guard"
 	"github.com/slipwayhq/slipway/internal/stage/command"
 	"github.com/slipwayhq/slipway/internal/stage/kubernetes"
 	"github.com/slipwayhq/slipway/internal/stage/python"
@@ -59,7 +60,7 @@ func passedVariables() []string {
 // runnerKinds are the stage kinds that run in a runner, by the value of `uses`.
 func runnerKinds(options runner.Options) map[string]runner.Stage {
 	machine := pythonenv.ThisMachine() // before the runner empties its environment
-	return map[string]runner.Stage{
+	return guard.All(map[string]runner.Stage{
 		"run": command.New(command.Options{Changes: changedLines}),
 		"python": python.New(python.Options{
 			Machine: machine, Changes: changedLines, CodecovURL: os.Getenv("CODECOV_URL"),
@@ -72,7 +73,7 @@ func runnerKinds(options runner.Options) map[string]runner.Stage {
 		"terraform": terraform.New(terraform.Options{
 			Machine: terraform.ThisMachine(), CLIConfig: os.Getenv("TF_CLI_CONFIG_FILE"), Now: time.Now,
 		}),
-	}
+	}, guard.Options{Insecure: options.InsecureRegistries})
 }
 
 // runnerKindNames are the keys of runnerKinds.

@@ -27,8 +27,12 @@ type World struct {
 	// OpenData is the folder in which Open keeps what it has.
 	OpenData string
 
-	dir     string
+	dir string
+	// direct: the images of docker.io come from there.
+	direct  bool
 	daemons []*daemon
+	// folders are others that go with the world.
+	folders []string
 }
 
 // Start starts everything below a folder of its own. Stop ends it.
@@ -52,6 +56,32 @@ func StartRegistries(ctx context.Context) (*World, error) {
 	}
 	w := &World{dir: dir}
 	if err := w.registries(ctx); err != nil {
+		return nil, errors.Join(err, w.Stop())
+	}
+	return w, nil
+}
+
+// OpenOptions are those of StartOpen.
+type OpenOptions struct {
+	// Dir is a folder of the caller's, which goes with the world.
+	Dir string
+	// Registry is one that runs already, "127.0.0.1:PORT"; empty: one is started.
+	Registry string
+	// Direct: the images of docker.io come from there; otherwise from the registry.
+	Direct bool
+}
+
+// StartOpen starts a BuildKit and, unless there is one, a registry without logins.
+func StartOpen(ctx context.Context, o OpenOptions) (*World, error) {
+	w := &World{dir: o.Dir, direct: o.Direct, Open: o.Registry, OpenData: filepath.Join(o.Dir, "open")}
+	var err error
+	if w.Open == "" {
+		w.Open, err = w.registry(ctx, "open", "")
+	}
+	if err == nil {
+		w.Buildkit, err = w.buildkit(ctx, filepath.Join(o.Dir, "buildkit"))
+	}
+	if err != nil {
 		return nil, errors.Join(err, w.Stop())
 	}
 	return w, nil
@@ -82,7 +112,10 @@ func (w *World) Stop() error {
 	for _, d := range slices.Backward(w.daemons) {
 		problems = append(problems, d.stop())
 	}
-	return errors.Join(append(problems, os.RemoveAll(w.dir))...)
+	for _, dir := range append(w.folders, w.dir) {
+		problems = append(problems, os.RemoveAll(dir))
+	}
+	return errors.Join(problems...)
 }
 
 func (w *World) registry(ctx context.Context, name, password string) (address string, err error) {
@@ -124,7 +157,10 @@ func (w *World) buildkit(ctx context.Context, root string) (string, error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return "", err
 	}
-	socket := filepath.Join(root, "buildkitd.sock")
+	socket, err := w.socket(root)
+	if err != nil {
+		return "", err
+	}
 	config := fmt.Sprintf(`root = %q
 [grpc]
   address = ["unix://%s"]
@@ -132,13 +168,15 @@ func (w *World) buildkit(ctx context.Context, root string) (string, error) {
   enabled = true
 [worker.containerd]
   enabled = false
-[registry."docker.io"]
-  mirrors = [%q]
-[registry.%q]
-  http = true
-[registry.%q]
-  http = true
-`, filepath.Join(root, "state"), socket, w.Open, w.Open, w.Closed)
+`, filepath.Join(root, "state"), socket)
+	if !w.direct {
+		config += fmt.Sprintf("[registry.\"docker.io\"]\n  mirrors = [%q]\n", w.Open)
+	}
+	for _, host := range []string{w.Open, w.Closed} {
+		if host != "" {
+			config += fmt.Sprintf("[registry.%q]\n  http = true\n", host)
+		}
+	}
 	file := filepath.Join(root, "buildkitd.toml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return "", err
@@ -151,6 +189,20 @@ func (w *World) buildkit(ctx context.Context, root string) (string, error) {
 	}
 	w.daemons = append(w.daemons, d)
 	return "unix://" + socket, nil
+}
+
+// maxSocket is how long the path of a socket may be.
+const maxSocket = 100
+
+// socket is below root, or, where its path would be too long, in a short folder of its own.
+func (w *World) socket(root string) (string, error) {
+	const file = "buildkitd.sock"
+	if len(root)+len(file) < maxSocket {
+		return filepath.Join(root, file), nil
+	}
+	dir, err := os.MkdirTemp("/tmp", "buildkit-")
+	w.folders = append(w.folders, dir)
+	return filepath.Join(dir, file), err
 }
 
 // AnotherBuildkit starts a second daemon that keeps everything below root: on a disk that is full, for instance.

@@ -130,7 +130,10 @@ type EnvironmentDefinition struct {
 	AllowDestroy bool
 	// RollbackWithoutApproval lets /rollback go ahead without the approvals a deploy needs.
 	RollbackWithoutApproval bool
-	RequireSigned           bool
+	// RequireSigned admits only commits with a signature that GitHub has verified.
+	RequireSigned bool
+	// ImageKey names the secret with the public key by which every image that enters must be signed; empty: none need be.
+	ImageKey string
 }
 
 // ClusterDefinition names an EKS cluster or the secret that holds a kubeconfig; exactly one is set.

@@ -132,6 +132,11 @@ func setEntries(plan *Plan, t Trigger, d Definition) {
 // setSecrets adds the secrets that a kind or its environment's cluster implies.
 func setSecrets(spec *StageSpec, d Definition) {
 	spec.OptionalSecrets = impliedSecrets[spec.Uses]
+	for _, env := range d.Environments {
+		if env.Name == spec.Environment && env.ImageKey != "" && spec.Enters {
+			spec.OptionalSecrets = union(spec.OptionalSecrets, append([]string{env.ImageKey}, signatureSecrets...))
+		}
+	}
 	if spec.Uses != "kubernetes" && spec.Uses != "smoke" {
 		return
 	}
@@ -140,6 +145,17 @@ func setSecrets(spec *StageSpec, d Definition) {
 			spec.Secrets = append(slices.Clone(spec.Secrets), env.Cluster.Kubeconfig)
 		}
 	}
+}
+
+// union is the first list with what it lacks of the second.
+func union(first, second []string) []string {
+	all := slices.Clone(first)
+	for _, one := range second {
+		if !slices.Contains(all, one) {
+			all = append(all, one)
+		}
+	}
+	return all
 }
 
 func newSpec(def StageDefinition, leg MatrixLeg, environment string) StageSpec {

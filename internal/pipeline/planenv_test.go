@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -232,4 +233,27 @@ func TestARollbackBringsBackImagesOnly(t *testing.T) {
 	b.pass("k8s (production)")
 	b.leave("production")
 	b.want("image=skipped tf (production)=skipped k8s (production)=success [production=done] run=success")
+}
+
+func TestTheKeyOfImagesIsGivenToWhatEnters(t *testing.T) {
+	d := define("image image", "deploy run @production <image", "k8s kubernetes <image", "unit run")
+	for i := range d.Environments {
+		d.Environments[i].ImageKey = "RELEASE_KEY"
+	}
+	given := func(trigger Trigger) string {
+		_, plan := planned(t, trigger, d, PlanFacts{})
+		var stages []string
+		for _, s := range plan.Stages {
+			if slices.Contains(s.OptionalSecrets, "RELEASE_KEY") && slices.Contains(s.OptionalSecrets, "DOCKER_PASSWORD") && !slices.Contains(s.Secrets, "RELEASE_KEY") {
+				stages = append(stages, s.ID)
+			}
+		}
+		return strings.Join(stages, " ")
+	}
+	if got := given(push("main")); got != "deploy k8s" {
+		t.Errorf("a push gives it to %q", got)
+	}
+	if got := given(pull("main")); got != "" {
+		t.Errorf("a pull request gives it to %q", got)
+	}
 }

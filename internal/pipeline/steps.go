@@ -23,6 +23,11 @@ var impliedSecrets = map[string][]string{ //nolint:gochecknoglobals // as above
 	"smoke":      {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"},
 }
 
+// signatureSecrets are what the signatures of images are read with.
+var signatureSecrets = []string{ //nolint:gochecknoglobals // as above
+	"DOCKER_USERNAME", "DOCKER_PASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+}
+
 // setSteps decides which steps of a stage a trigger's run carries out.
 func setSteps(spec *StageSpec, t Trigger, facts PlanFacts) {
 	kind, two := twoSteps[spec.Uses]

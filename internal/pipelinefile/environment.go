@@ -31,7 +31,7 @@ func (d *decoder) environment(e entry[environment], at path) pipeline.Environmen
 		Name: e.Key, Branches: v.Branches, MatchBranch: branchMatcher(v.Branches), PullRequests: v.PullRequests,
 		Cluster: d.cluster(v.Cluster, at.key("cluster")), URL: v.URL, Deployers: v.Deployers, WaitMinutes: v.WaitMinutes,
 		Secrets: v.Secrets, AutoDeploy: v.AutoDeploy, AllowDestroy: v.AllowDestroy,
-		RollbackWithoutApproval: v.RollbackWithoutApproval, RequireSigned: v.RequireSigned,
+		RollbackWithoutApproval: v.RollbackWithoutApproval,
 		Approvals: pipeline.ApprovalRule{
 			Required: v.Approvals.Required, From: v.Approvals.From, PreventSelfApproval: v.Approvals.PreventSelfApproval,
 		},
@@ -46,6 +46,12 @@ func (d *decoder) environment(e entry[environment], at path) pipeline.Environmen
 	}
 	if v.AWS != nil {
 		definition.AWS = &pipeline.AWSDefinition{Region: v.AWS.Region, Role: v.AWS.Role, PlanRole: v.AWS.PlanRole}
+	}
+	if v.RequireSigned != nil {
+		definition.RequireSigned = v.RequireSigned.Commits
+		if v.RequireSigned.Images {
+			definition.ImageKey = v.RequireSigned.Key
+		}
 	}
 	for _, f := range v.Freeze {
 		definition.Freeze = append(definition.Freeze, pipeline.FreezeWindow{From: f.From, To: f.To, TimeZone: f.TimeZone, Reason: f.Reason})

@@ -80,7 +80,14 @@ type environment struct {
 	AutoDeploy              bool      `json:"auto-deploy" doc:"Whether pushes deploy by themselves." default:"true"`
 	AllowDestroy            bool      `json:"allow-destroy" doc:"Whether /destroy may take the environment down."`
 	RollbackWithoutApproval bool      `json:"rollback-without-approval" doc:"Whether /rollback goes ahead without the approvals of a deploy."`
-	RequireSigned           bool      `json:"require-signed" doc:"Whether only commits with a verified signature may enter."`
+	RequireSigned           *signed   `json:"require-signed" doc:"Whether only signed commits and images may enter; true means both."`
+}
+
+// signed is `require-signed`; true and false stand for both of commits and images.
+type signed struct {
+	Commits bool   `json:"commits" doc:"Only commits with a signature that GitHub has verified may enter." default:"true"`
+	Images  bool   `json:"images" doc:"Only images that were signed with the key are deployed." default:"true"`
+	Key     string `json:"key" doc:"The name of the secret that holds the public key of the images, as in cosign.pub." format:"secret" default:"COSIGN_PUBLIC_KEY"`
 }
 
 type cluster struct {

@@ -77,6 +77,23 @@ func (*Tool) shortSchema() []map[string]any {
 	return []map[string]any{{"type": "boolean"}, {"enum": []string{"on", "off"}}}
 }
 
+// short takes true and false: both, or nothing.
+func (s *signed) short(d *decoder, n *yaml.Node, at path) bool {
+	if n.Kind == yaml.MappingNode || isNull(n) {
+		return false
+	}
+	if n.Kind != yaml.ScalarNode || n.ShortTag() != tagBool {
+		d.atf(n, "%s must be true, false, or a mapping with commits, images and key, not %s", at, describe(n))
+		return true
+	}
+	applyDefaults(reflectValue(s))
+	s.Commits = strings.EqualFold(n.Value, "true")
+	s.Images = s.Commits
+	return true
+}
+
+func (*signed) shortSchema() []map[string]any { return []map[string]any{{"type": "boolean"}} }
+
 func (f *eventFilter) short(d *decoder, n *yaml.Node, at path) bool {
 	if n.Kind == yaml.MappingNode || isNull(n) {
 		return false

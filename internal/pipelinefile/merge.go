@@ -54,6 +54,10 @@ func mergeEnvironment(org, repo pipeline.EnvironmentDefinition) pipeline.Environ
 	merged.AllowDestroy = org.AllowDestroy && repo.AllowDestroy
 	merged.RollbackWithoutApproval = org.RollbackWithoutApproval && repo.RollbackWithoutApproval
 	merged.RequireSigned = org.RequireSigned || repo.RequireSigned
+	if org.ImageKey != "" {
+		// Whose signature counts is the organisation's to say, or a repository could sign for itself.
+		merged.ImageKey = org.ImageKey
+	}
 	merged.WaitMinutes = max(org.WaitMinutes, repo.WaitMinutes)
 	merged.Approvals = pipeline.ApprovalRule{
 		Required:            max(org.Approvals.Required, repo.Approvals.Required),

@@ -38,6 +38,15 @@ func TestMergeKeepsTheStricterRule(t *testing.T) {
 		{"the longer wait", "wait-minutes: 5", "wait-minutes: 10", func(e pipeline.EnvironmentDefinition) bool { return e.WaitMinutes == 10 }},
 		{"more freezes", "freeze: {from: 0 0 * * SAT, to: 0 0 * * MON, reason: weekend}", "freeze: {from: 0 0 24 12 *, to: 0 0 2 1 *, reason: holidays}", func(e pipeline.EnvironmentDefinition) bool { return len(e.Freeze) == 2 }},
 		{"signatures", "require-signed: true", "require-signed: false", func(e pipeline.EnvironmentDefinition) bool { return e.RequireSigned }},
+		{"signatures of images", "require-signed: {commits: false}", "require-signed: false", func(e pipeline.EnvironmentDefinition) bool {
+			return !e.RequireSigned && e.ImageKey == "COSIGN_PUBLIC_KEY"
+		}},
+		{"signatures of images, with the organisation's key", "require-signed: {key: RELEASE_KEY}", "require-signed: {key: MY_OWN_KEY}", func(e pipeline.EnvironmentDefinition) bool {
+			return e.RequireSigned && e.ImageKey == "RELEASE_KEY"
+		}},
+		{"signatures of the repository alone", "require-signed: false", "require-signed: {key: MY_OWN_KEY}", func(e pipeline.EnvironmentDefinition) bool {
+			return e.RequireSigned && e.ImageKey == "MY_OWN_KEY"
+		}},
 		{"no destroy", "allow-destroy: false", "allow-destroy: true", func(e pipeline.EnvironmentDefinition) bool { return !e.AllowDestroy }},
 		{"destroy where the organisation is silent", "wait-minutes: 1", "allow-destroy: true", func(e pipeline.EnvironmentDefinition) bool { return e.AllowDestroy }},
 		{"destroy needs the repository's word", "allow-destroy: true", "wait-minutes: 1", func(e pipeline.EnvironmentDefinition) bool { return !e.AllowDestroy }},

@@ -4,70 +4,35 @@ import (
 	"context"
 	"slices"
 
-	"github.com/slipwayhq/slipway/internal/awscloud"
 	"github.com/slipwayhq/slipway/internal/registry"
+	"github.com/slipwayhq/slipway/internal/registry/login"
 )
 
 // Secrets that the kind knows.
 //
 //nolint:gosec // names, not values
 const (
-	secretUser     = "DOCKER_USERNAME"
-	secretPassword = "DOCKER_PASSWORD"
+	secretUser     = login.User
+	secretPassword = login.Password
 	secretSSH      = "SSH_PRIVATE_KEY"
 	secretSignKey  = "COSIGN_PRIVATE_KEY"
 	secretSignWord = "COSIGN_PASSWORD"
 )
 
-// login is who we are in the image's own registry. It is given to no other.
-type login struct {
+// access is who we are in the image's own registry. It is given to no other.
+type access struct {
 	host        string
 	credentials registry.Credentials
 }
 
 // logIn finds out who we are: Amazon's registry takes AWS credentials, others a user and a password.
-func (a *attempt) logIn(ctx context.Context) error {
+func (a *attempt) logIn(ctx context.Context) (err error) {
 	if a.settings.Repository == "" {
 		return nil
 	}
 	a.login.host = registry.Host(a.settings.Repository)
-	user, hasUser := a.s.Secret(secretUser)
-	password, hasPassword := a.s.Secret(secretPassword)
-	region, isECR := registry.ECRRegion(a.login.host)
-	switch {
-	case isECR && !hasUser && !hasPassword:
-		return a.logInToECR(ctx, region)
-	case hasUser && hasPassword:
-		a.login.credentials = registry.Credentials{User: user, Password: password}
-	case hasUser:
-		return fail("The secret "+secretPassword+" is missing", "The secret "+secretUser+" is set and "+secretPassword+" is not: a login to "+a.login.host+" needs both.")
-	case hasPassword:
-		return fail("The secret "+secretUser+" is missing", "The secret "+secretPassword+" is set and "+secretUser+" is not: a login to "+a.login.host+" needs both.")
-	}
-	return nil
-}
-
-// logInToECR exchanges the stage's AWS credentials; without any nobody is logged in, and the registry says what it thinks
-// of that.
-func (a *attempt) logInToECR(ctx context.Context, region string) error {
-	request := awscloud.RequestOf(a.task(), a.s.Secret)
-	if request.Empty() {
-		return nil
-	}
-	request.Region = region
-	access, err := awscloud.Open(ctx, request)
-	if err != nil {
-		return err
-	}
-	for name, value := range access.Secrets() {
-		if err := a.s.Conceal(name, value); err != nil {
-			return err
-		}
-	}
-	if a.login.credentials, err = registry.ECRLogin(ctx, access.Config()); err != nil {
-		return err
-	}
-	return a.s.Conceal("the login to "+a.login.host, a.login.credentials.Password)
+	a.login.credentials, err = login.For(ctx, a.s, a.login.host)
+	return err
 }
 
 // forBuilder are the logins that the builder may use.

@@ -83,7 +83,7 @@ type attempt struct {
 	options  Options
 	s        runner.Session
 	settings Settings
-	login    login
+	login    access
 }
 
 // Run carries out the step that the task names.
