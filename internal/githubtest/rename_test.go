@@ -22,7 +22,7 @@ func TestRenamedRepository(t *testing.T) {
 	}
 	run, _, err := w.bot.Checks.CreateCheckRun(w.ctx(), "acme", "shop", github.CreateCheckRunOptions{Name: "test", HeadSHA: head})
 	w.must(err)
-	_, _, err = w.bot.Checks.UpdateCheckRun(w.ctx(), "acme", "shop", run.GetID(), github.UpdateCheckRunOptions{Name: "test", Status: github.String("in_progress")})
+	_, _, err = w.bot.Checks.UpdateCheckRun(w.ctx(), "acme", "shop", run.GetID(), github.UpdateCheckRunOptions{Name: "test", Status: new("in_progress")})
 	w.must(err)
 	if runs := w.gh.CheckRuns("acme/store", head); len(runs) != 1 || runs[0].Status != "in_progress" {
 		t.Errorf("%+v", runs)

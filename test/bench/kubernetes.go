@@ -45,7 +45,7 @@ const kubernetesSecret = `apiVersion: v1
 kind: Secret
 metadata: {name: inventory-manager-secrets, namespace: inventory-manager}
 stringData: {MONGO_USERNAME: $(MONGO_USERNAME), MONGO_PASSWORD: $(MONGO_PASSWORD)}
-`
+` //nolint:gosec // it names secrets and holds none
 
 // kubernetesBench is the example on the test cluster.
 type kubernetesBench struct {

@@ -169,7 +169,7 @@ func (t *trial) ask(ctx context.Context, name string) error {
 	}
 	task := t.task
 	task.Stage.With = with
-	verdict, err := t.deploy.smoke.Run(ctx, asking{t.s, task, name})
+	verdict, err := t.smoke.Run(ctx, asking{t.s, task, name})
 	if err != nil || verdict.Status.Passed() {
 		return err
 	}

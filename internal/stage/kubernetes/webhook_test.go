@@ -82,7 +82,7 @@ func denying(t *testing.T, s *site, resource string) {
 			review.Request.UID, resource)
 	}))
 	_ = server.Listener.Close()                                                                       // of an address the cluster does not reach
-	server.Listener, server.TLS = listener, &tls.Config{Certificates: []tls.Certificate{certificate}} //nolint:gosec // a test's
+	server.Listener, server.TLS = listener, &tls.Config{Certificates: []tls.Certificate{certificate}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	name := "deny-" + s.namespace
