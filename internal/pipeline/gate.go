@@ -274,7 +274,7 @@ func (l latestAttempts) prepared(s *StageRun, known map[string]bool) bool {
 	for _, need := range s.Spec.Needs {
 		n := l.of(need.Stage)
 		switch {
-		case n.Status.Passed(), n.Status == StatusSkipped && need.Optional:
+		case n.Status.Passed(), n.Status == StatusSkipped && need.Optional && !l.publishes(n, s.Spec.Environment):
 		case n.Spec.Enters && n.Spec.Environment == s.Spec.Environment && l.prepared(n, known):
 		default:
 			return false
@@ -282,6 +282,27 @@ func (l latestAttempts) prepared(s *StageRun, known map[string]bool) bool {
 	}
 	known[s.Spec.Key] = true
 	return true
+}
+
+// publishes reports whether something that comes before a stage which was left out still publishes its part of the
+// candidate. The candidate would otherwise depend on which was faster, and move while people look at it. What itself comes
+// after a change of the environment is not waited for.
+func (l latestAttempts) publishes(out *StageRun, environment string) bool {
+	for key := range l.before(out) {
+		n := l.of(key)
+		if n.Status.Final() || n.Spec.Environment != "" || n.Spec.Steps != PrepareThenApply {
+			continue
+		}
+		changed := false
+		for earlier := range l.before(n) {
+			e := l.of(earlier)
+			changed = changed || e.Spec.Enters && e.Spec.Environment == environment && !e.Status.Final()
+		}
+		if !changed {
+			return true
+		}
+	}
+	return false
 }
 
 // awaitsAdmission reports whether attempts that the gate has not seen are prepared, and nothing else is at work in the

@@ -450,6 +450,31 @@ func TestCandidateIsComplete(t *testing.T) {
 	}
 }
 
+// The example in the demo: nothing can be planned, so that what comes after the plan is left out, and only notes enter.
+func TestACandidateWaitsForImagesBehindWhatWasLeftOut(t *testing.T) {
+	b := walk(t, push("main"), define("unit run", "image image <unit", "tf terraform @production <image never", "notes run @production <unit <tf?"))
+	b.end("image", success())
+	b.pass("unit")
+	if state := b.run.Entries[0].State; state != EntryPreparing {
+		t.Errorf("the entry is %s while the image is published, with the parts %v", state, b.candidate("production").Parts)
+	}
+	b.end("image", success(), Part{Kind: PartImage, Name: "image", Value: "r/a@sha256:1"})
+	if state := b.run.Entries[0].State; state != EntryDeciding {
+		t.Errorf("the entry is %s", state)
+	}
+	if parts := b.candidate("production").Parts; len(parts) != 1 {
+		t.Errorf("the parts are %v", parts)
+	}
+}
+
+func TestAnImageThatComesAfterTheChangeIsNotWaitedFor(t *testing.T) {
+	b := walk(t, push("main"), define("k8s kubernetes @production", "image image <k8s", "tf terraform @production <image never", "notes run @production <tf?"))
+	b.pass("k8s (production)")
+	if state := b.run.Entries[0].State; state != EntryDeciding {
+		t.Errorf("the entry is %s: %s", state, b)
+	}
+}
+
 func TestTheFingerprintAndWhatMovedAgree(t *testing.T) {
 	base := Candidate{
 		Environment: "production", Action: ActionDeploy, Commit: strings.Repeat("a", 40), Base: strings.Repeat("b", 40), Configuration: "c",

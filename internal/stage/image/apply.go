@@ -181,11 +181,13 @@ func (a *attempt) tellPublished(in *registry.Repository, kept prepared, named []
 	for _, tag := range named {
 		table.Rows = append(table.Rows, []string{tag, in.String() + ":" + tag})
 	}
-	text := fmt.Sprintf("%s, %s.", image, bytesOf(kept.Bytes))
+	// As code, which is copied as it stands: in text an @ gets company, so that it calls nobody.
+	text, code := bytesOf(kept.Bytes)+", by its digest:", image
 	if signed {
-		text += " Signed: cosign verify --key cosign.pub --insecure-ignore-tlog " + image
+		text = bytesOf(kept.Bytes) + ", signed, by its digest, and how to verify it:"
+		code += "\ncosign verify --key cosign.pub --insecure-ignore-tlog " + image
 	}
-	a.s.Section(pipeline.Section{Title: "Published", Text: text, Table: &table})
+	a.s.Section(pipeline.Section{Title: "Published", Text: text, Table: &table, Code: code})
 	a.s.Output("image", image)
 	a.s.Output("digest", kept.Digest)
 	a.s.Output("repository", in.String())
