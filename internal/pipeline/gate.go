@@ -421,7 +421,7 @@ func (r *Run) EnterEntry(environment string, candidate Candidate, now time.Time)
 	if e == nil || !e.State.asks() {
 		return nil
 	}
-	e.State, e.Candidate, e.Hold = EntryEntered, &candidate, nil
+	e.State, e.Candidate, e.Hold, e.Voided = EntryEntered, &candidate, nil, ""
 	if !e.entered() {
 		e.EnteredAt = now
 	}
