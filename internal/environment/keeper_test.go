@@ -619,6 +619,29 @@ func TestAPlanThatMovesInsideEndsIt(t *testing.T) {
 	}
 }
 
+// Whoever finds a run in a list has it without what its stages fixed: a word is for what is stored.
+func TestAnApprovalOfARunOutOfAList(t *testing.T) {
+	h := newHouse(t, "tf terraform @production")
+	h.approvals(1)
+	h.script("tf (production) prepares", pipeline.StatusSuccess, pipeline.Part{
+		Kind: pipeline.PartPlan, Name: "tf (production)", Value: "one", ExtraApproval: "the plan destroys 1 resource",
+	})
+	id := h.submit(pushed("c1"))
+	h.settle()
+	listed, err := h.db.Runs(t.Context(), pipeline.RunFilter{RepositoryID: h.repo.ID})
+	h.must(err)
+	ballot, err := h.keeper.Ballot(t.Context(), listed[0], "production", "carol")
+	h.must(err)
+	if want := h.entry(id).Candidate.Fingerprint(); ballot.Fingerprint != want || ballot.No != nil {
+		t.Errorf("%+v, want %s", ballot, want)
+	}
+	why, err := h.keeper.Why(t.Context(), listed[0], "production")
+	h.must(err)
+	if why.Required != 2 {
+		t.Errorf("%+v", why)
+	}
+}
+
 // void is what a stage says that finds another world than it was to change.
 func (h *house) void(name, why string) {
 	h.mu.Lock()
