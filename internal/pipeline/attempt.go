@@ -75,6 +75,7 @@ func (r *Run) Conclude(stageRunID int64, result Result, now time.Time) ([]Job, e
 	if anew {
 		status = StatusCancelled
 		result.Verdict.Status, result.Verdict.Title = status, "Void: "+result.Verdict.Void
+		s.Reason = result.Verdict.Title
 	}
 	if s.Spec.ContinueOnFailure && (status == StatusFailure || status == StatusTimedOut) {
 		status = StatusNeutral

@@ -131,7 +131,12 @@ type EnvironmentDefinition struct {
 	// RollbackWithoutApproval lets /rollback go ahead without the approvals a deploy needs.
 	RollbackWithoutApproval bool
 	RequireSigned           bool
+	// Drift is when its infrastructure is compared with the configuration; nil: never by itself.
+	Drift *DriftSchedule `json:",omitempty"`
 }
+
+// DriftSchedule is a cron expression of five fields, in a time zone; empty: UTC.
+type DriftSchedule struct{ Schedule, TimeZone string }
 
 // ClusterDefinition names an EKS cluster or the secret that holds a kubeconfig; exactly one is set.
 type ClusterDefinition struct {

@@ -338,6 +338,7 @@ func (r *Run) CandidateOf(environment string, rules EnvironmentDefinition, base 
 		c.Parts = mergeParts(restored(r.Restores.Parts), c.Parts)
 	}
 	sortParts(c.Parts)
+	rules.Drift = nil // it guards nothing
 	c.Configuration = hashOf(rules, definitions)
 	return c
 }

@@ -81,6 +81,12 @@ type environment struct {
 	AllowDestroy            bool      `json:"allow-destroy" doc:"Whether /destroy may take the environment down."`
 	RollbackWithoutApproval bool      `json:"rollback-without-approval" doc:"Whether /rollback goes ahead without the approvals of a deploy."`
 	RequireSigned           bool      `json:"require-signed" doc:"Whether only commits with a verified signature may enter."`
+	Drift                   *drift    `json:"drift" doc:"When the infrastructure is compared with the default branch's configuration; nothing is changed by that."`
+}
+
+type drift struct {
+	Schedule string `json:"schedule" doc:"When: five cron fields." rule:"required" format:"cron"`
+	TimeZone string `json:"time-zone" doc:"The zone of the schedule." default:"UTC" format:"time-zone"`
 }
 
 type cluster struct {
@@ -96,7 +102,7 @@ type eks struct {
 type aws struct {
 	Region   string `json:"region" doc:"The region." format:"region"`
 	Role     string `json:"role" doc:"The role assumed to change things." format:"role"`
-	PlanRole string `json:"plan-role" doc:"The role assumed for plans of pull requests." format:"role"`
+	PlanRole string `json:"plan-role" doc:"The role assumed for plans that nobody applies: those of pull requests and of drift." format:"role"`
 }
 
 type approvals struct {
