@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -13,6 +14,7 @@ import (
 	"github.com/slipwayhq/slipway/internal/awscloud"
 	"github.com/slipwayhq/slipway/internal/githubtest"
 	"github.com/slipwayhq/slipway/internal/stage/stagetest"
+	"github.com/slipwayhq/slipway/test/leftover"
 )
 
 const infraPipeline = `on:
@@ -371,4 +373,123 @@ func TestDestroyAnEnvironment(t *testing.T) {
 	if app := h.check(head, "app (review)", concluded); app.Conclusion != "skipped" {
 		t.Errorf("%s %q", app.Conclusion, app.Title)
 	}
+}
+
+// slow is a resource whose creation takes a while, and says how often it was begun.
+const slow = "resource \"terraform_data\" \"slow\" {\n  provisioner \"local-exec\" {\n    command = \"sleep 8\"\n  }\n}\n"
+
+// applying waits until an apply holds the lock of the state.
+func (h *infraHouse) applying(merge string) {
+	h.Helper()
+	h.check(merge, planned, func(run githubtest.CheckRun) bool { return run.Status == "in_progress" })
+	h.waitFor("the apply to lock the state", func() bool { return strings.Contains(h.held(), ".tflock") })
+}
+
+// A bot that is killed in the midst of an apply finds it again: it is applied once.
+func TestKilledInTheMidstOfAnApply(t *testing.T) {
+	h := infraSite(t, infraPipeline)
+	h.start()
+	_, number := h.proposed("one", infra(slow+output("address", "terraform_data.slow.id", "")))
+	merge := h.merged(number)
+	waiting := h.check(merge, planned, waits)
+	h.say("carol", number, "/approve production", "rocket")
+	h.applying(merge)
+	h.kill()
+	h.start()
+	done := h.check(merge, planned, passed)
+	if done.ID != waiting.ID || !strings.HasPrefix(done.Title, "Applied: 1 added") {
+		t.Errorf("check %d, then %d %q", waiting.ID, done.ID, done.Title)
+	}
+	h.check(merge, "deployment-summary", passed)
+	if list := h.outside(infra(""), "state", "list"); strings.TrimSpace(list) != "terraform_data.slow" {
+		t.Errorf("the state holds\n%s", list)
+	}
+	if strings.Contains(h.held(), ".tflock") {
+		t.Errorf("the state is locked still: %s", h.held())
+	}
+}
+
+// When the whole machine dies in the midst of an apply, the next attempt looks at state and lock before anything else, changes
+// nothing as long as somebody holds the lock, and says who and how it is taken away.
+func TestMachineDiesInTheMidstOfAnApply(t *testing.T) {
+	h := infraSite(t, infraPipeline)
+	h.start()
+	_, number := h.proposed("one", infra(strings.Replace(slow, "sleep 8", "sleep 600", 1)))
+	merge := h.merged(number)
+	waiting := h.check(merge, planned, waits)
+	h.say("carol", number, "/approve production", "rocket")
+	h.applying(merge)
+	h.kill()
+	h.killRunners()
+	h.start()
+	again := h.check(merge, planned, func(run githubtest.CheckRun) bool { return run.ID != waiting.ID && run.Conclusion == "failure" })
+	contains(t, again.Title, "The state is locked by")
+	contains(t, again.Summary, "force-unlock")
+	contains(t, again.Summary, "This is not the first attempt")
+	_, id, found := strings.Cut(again.Summary, "force-unlock ")
+	if !found || len(id) < 36 {
+		t.Fatalf("no lock is named:\n%s", again.Summary)
+	}
+	h.outside(infra(""), "force-unlock", "-force", id[:36])
+	h.button(t, "bob", again, "retry")
+	h.check(merge, planned, func(run githubtest.CheckRun) bool { return run.ID != again.ID && waits(run) })
+}
+
+// killRunners ends what stages run as a power cut does: the runners, and everything they started.
+func (h *infraHouse) killRunners() {
+	h.Helper()
+	out, err := exec.CommandContext(h.Context(), "pgrep", "-f", "runner "+h.data).Output()
+	must(h.T, err)
+	for field := range strings.FieldsSeq(string(out)) {
+		var pid int
+		if _, err := fmt.Sscan(field, &pid); err == nil {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // gone already: what was wanted
+		}
+	}
+	must(h.T, leftover.End(h.data))
+}
+
+// A cancel interrupts Terraform once, waits for it, and tells how far it came; the lock is free afterwards.
+func TestCancelInTheMidstOfAnApply(t *testing.T) {
+	h := infraSite(t, infraPipeline)
+	h.start()
+	_, number := h.proposed("one", infra(strings.Replace(slow, "sleep 8", "trap 'sleep 1; exit 1' INT; sleep 600 & wait", 1)))
+	merge := h.merged(number)
+	h.check(merge, planned, waits)
+	h.say("carol", number, "/approve production", "rocket")
+	h.applying(merge)
+	h.say("bob", number, "/cancel", "rocket")
+	cancelled := h.check(merge, planned, func(run githubtest.CheckRun) bool { return run.Conclusion == "cancelled" })
+	contains(t, cancelled.Summary, "was interrupted once and ended by itself", "Its lock is free")
+	if strings.Contains(h.held(), ".tflock") {
+		t.Errorf("the state is locked still: %s", h.held())
+	}
+}
+
+// The clock has the infrastructure looked at: a check of its own on the head of the default branch, that applies nothing and
+// leaves the verdict of the stage's own check alone.
+func TestDriftIsLookedAtByTheClock(t *testing.T) {
+	h := infraSite(t, strings.Replace(infraPipeline, "    aws: {region", "    drift: {schedule: \"* * * * *\"}\n    aws: {region", 1))
+	h.start()
+	_, number := h.proposed("one", infra(thing("network", "a", "small")+output("address", "terraform_data.network.id", "")))
+	merge := h.merged(number)
+	waiting := h.check(merge, planned, waits)
+	looked := h.check(merge, planned+" drift", concluded)
+	if looked.Conclusion != "success" || looked.Title != "No drift; a plan has 1 to add, 0 to change, 0 to destroy" {
+		t.Errorf("%s %q", looked.Conclusion, looked.Title)
+	}
+	if still, ok := h.github.CheckRun(repo, merge, planned); !ok || still.ID != waiting.ID || !waits(still) {
+		t.Errorf("the stage's own check is %+v", still)
+	}
+	for _, name := range []string{"app (production) drift", "deployment-summary drift"} {
+		if run, ok := h.github.CheckRun(repo, merge, name); ok {
+			t.Errorf("%s is %s", name, run.Conclusion)
+		}
+	}
+	if h.held() != "" {
+		t.Errorf("a look wrote %q", h.held())
+	}
+	h.kill() // it comes again, once, after whatever time
+	h.start()
+	h.check(merge, planned+" drift", func(run githubtest.CheckRun) bool { return run.ID != looked.ID && concluded(run) })
 }
