@@ -71,6 +71,12 @@ func (r *Run) Conclude(stageRunID int64, result Result, now time.Time) ([]Job, e
 		status = StatusCancelled
 		result.Verdict = Verdict{Status: status, Title: "Cancelled: " + s.Cancel, Cause: "The stage was cancelled before its second step."}
 	}
+	anew := r.voids(s, result.Verdict)
+	if anew {
+		status = StatusCancelled
+		result.Verdict.Status, result.Verdict.Title = status, "Void: "+result.Verdict.Void
+		s.Reason = result.Verdict.Title
+	}
 	if s.Spec.ContinueOnFailure && (status == StatusFailure || status == StatusTimedOut) {
 		status = StatusNeutral
 	}
@@ -81,6 +87,9 @@ func (r *Run) Conclude(stageRunID int64, result Result, now time.Time) ([]Job, e
 		return nil, err
 	}
 	s.Result = result
+	if anew {
+		return r.decideAnew(*s, now)
+	}
 	jobs := r.tryAgain(stageRunID, now)
 	return append(jobs, r.Advance(now)...), nil
 }

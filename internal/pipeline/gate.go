@@ -362,6 +362,7 @@ func (r *Run) CandidateOf(environment string, rules EnvironmentDefinition, base 
 		c.Parts = mergeParts(restored(r.Restores.Parts), c.Parts)
 	}
 	sortParts(c.Parts)
+	rules.Drift = nil // it guards nothing
 	c.Configuration = hashOf(rules, definitions)
 	return c
 }
@@ -445,7 +446,7 @@ func (r *Run) EnterEntry(environment string, candidate Candidate, now time.Time)
 	if e == nil || !e.State.asks() {
 		return nil
 	}
-	e.State, e.Candidate, e.Hold = EntryEntered, &candidate, nil
+	e.State, e.Candidate, e.Hold, e.Voided = EntryEntered, &candidate, nil, ""
 	if !e.entered() {
 		e.EnteredAt = now
 	}

@@ -123,6 +123,8 @@ type StageRun struct {
 	// failures of our surroundings.
 	Retries int `json:"retries,omitempty"`
 	Repairs int `json:"repairs,omitempty"`
+	// Voids counts the attempts before it whose preparation did not hold until it was carried out.
+	Voids int `json:"voids,omitempty"`
 	// Phase is the step that a stage of two steps is at: its preparation, or, once that has passed, what it prepared for.
 	Phase Phase `json:"phase,omitempty"`
 	// Admitted: the gate let this attempt change its environment.

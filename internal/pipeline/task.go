@@ -212,6 +212,9 @@ type Verdict struct {
 	Cause string `json:"cause,omitempty"`
 	// Infrastructure: not the commit's fault but our surroundings' (a fetch that failed); the engine tries again.
 	Infrastructure bool `json:"infrastructure,omitempty"`
+	// Void, where set, is why what was prepared is not what would be done any more ("the state changed since"): the second
+	// step changed nothing, and what was decided on is decided on anew.
+	Void string `json:"void,omitempty"`
 	// ExitCode and Signal of the command that decided, where one did.
 	ExitCode int    `json:"exit_code,omitempty"`
 	Signal   string `json:"signal,omitempty"`
