@@ -28,7 +28,7 @@ build: bin/slipway ## Build bin/slipway
 
 .PHONY: demo
 demo: setup bin/slipway ## Everything on this machine: a push, its run, the pages; then waits
-	@bin/slipway demo $(DEMO_FLAGS)
+	@scripts/demo $(DEMO_FLAGS)
 
 .PHONY: demo-images
 demo-images: ## What the demo builds the example's image with (root; takes minutes, once)

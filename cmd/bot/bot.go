@@ -37,6 +37,7 @@ type bot struct {
 	desk        *chatops.Desk
 	rules       *pipelinefile.Loader
 	keeper      *environment.Keeper
+	watch       *environment.Watch
 	deployments *checks.Deployments
 	observers   []pipeline.Observer
 	reporter    *checks.Reporter
@@ -91,7 +92,7 @@ func newBot(ctx context.Context, settings config.Config, surroundings surroundin
 		dataDir: dataDir, cacheDir: cacheDir, concurrency: settings.Concurrency,
 		runner: runnerOptions(settings, surroundings.sandboxMode), unavailable: surroundings.unavailable, definitions: definitions, forge: pool, secrets: secrets,
 		source: pipeline.GitSourceOf, deliver: b.deliver, log: log,
-		gate: b.gate, announce: b.announce,
+		gate: b.gate, announce: b.announce, drift: b.drift,
 		undecided: func(ctx context.Context, run int64, name string, cause error) error {
 			return b.keeper.GiveUp(ctx, run, name, cause)
 		},
@@ -116,6 +117,7 @@ func newBot(ctx context.Context, settings config.Config, surroundings surroundin
 func (b *bot) face(settings config.Config, definitions *pipelinefile.Loader, registry *prometheus.Registry) error {
 	now := pipeline.SystemClock{}.Now
 	b.keeper = newKeeper(b)
+	b.watch = newWatch(b)
 	b.desk = newDesk(b, settings.PublicURL)
 	err := b.signIn(settings)
 	if err != nil {
@@ -127,7 +129,7 @@ func (b *bot) face(settings config.Config, definitions *pipelinefile.Loader, reg
 	}
 	b.recovery = b.forge.NewRecovery(b.db)
 	b.reconciler = &handlers.Reconciler{
-		Service: b.service, Runs: b.db, Heads: b.forge, Commits: b.forge, Repositories: b.forge.installedRepositories,
+		Service: b.service, Runs: b.db, Heads: b.forge, Commits: b.forge, Drift: b.watch, Repositories: b.forge.installedRepositories,
 		Definition: definitions.Definition, Now: now, Log: b.log,
 	}
 	hook, err := handlers.NewHook(inbox{b.db}, settings.WebhookSecret, b.dispatcher.Knows, b.log)

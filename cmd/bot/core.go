@@ -61,6 +61,8 @@ type coreOptions struct {
 	closed string
 	// gate decides on entries into environments, announce shows them on GitHub.
 	gate, announce func(ctx context.Context, runID int64, environment string) error
+	// drift compares an environment with its configuration; nil: nothing asks for that here.
+	drift func(ctx context.Context, job store.DriftJob) error
 	// undecided is told of a decision that was given up; nil: none is made.
 	undecided func(ctx context.Context, runID int64, environment string, cause error) error
 	// deliver handles one webhook delivery.
@@ -105,9 +107,12 @@ func (c *core) build(o coreOptions) error {
 	c.sweeper = &sweeper{
 		runs: c.db, artifacts: c.artifacts, executor: c.executor, needed: c.engine.NeedsTask, workspaces: workspaces(o.cacheDir), log: o.log,
 	}
+	if o.drift == nil {
+		o.drift = func(context.Context, store.DriftJob) error { return nil }
+	}
 	c.queue, err = queue.New(c.db, queue.Options{
 		Handlers: queue.Handlers{
-			Delivery: o.deliver, Stage: c.engine.Work, Interrupt: c.engine.Interrupt, Gate: o.gate, Announce: o.announce,
+			Delivery: o.deliver, Stage: c.engine.Work, Interrupt: c.engine.Interrupt, Gate: o.gate, Announce: o.announce, Drift: o.drift,
 			Discarded: func(ctx context.Context, d queue.Discarded) { c.discarded(ctx, d, o.undecided) },
 		},
 		Concurrency: o.concurrency, Intake: intakeWorkers, Logger: o.log,

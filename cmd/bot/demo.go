@@ -59,12 +59,12 @@ func demo(ctx context.Context, flags demoFlags) (err error) {
 	screen := newScreen(os.Stdout, flags.verbose)
 	defer func() { err = errors.Join(err, screen.Close()) }()
 
-	images, err := startDemoImages(ctx, filepath.Join(work, "images"), flags.registry, screen.Say)
+	machine, err := startDemoMachine(ctx, work, flags, screen.Say)
 	if err != nil {
 		return flags.orEnded(ctx, err)
 	}
-	defer func() { err = errors.Join(err, images.Stop()) }()
-	github, err := demoGitHub(ctx, filepath.Join(work, "github"), images)
+	defer func() { err = errors.Join(err, machine.Stop()) }() //nolint:contextcheck // it clears up whatever became of ctx
+	github, err := demoGitHub(ctx, filepath.Join(work, "github"), machine)
 	if err != nil {
 		return flags.orEnded(ctx, err)
 	}
@@ -83,7 +83,9 @@ func demo(ctx context.Context, flags demoFlags) (err error) {
 	if err := github.SetCallbackURLs(dashboard.CallbackURL(settings.PublicURL)); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	images.use(&settings)
+	if err := machine.use(&settings); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	settings.CacheDir = personalCache(work, screen.Say)
 	mode, reason := sandbox.Detect(ctx)
 	if mode == sandbox.ModeNone && ctx.Err() == nil {
@@ -91,7 +93,7 @@ func demo(ctx context.Context, flags demoFlags) (err error) {
 	}
 	ended := newFinish()
 	ended.waiting = true
-	b, err := newBot(ctx, settings, surroundings{sandboxMode: mode, watcher: watchers{screen, ended}, unavailable: images.unavailable}, log)
+	b, err := newBot(ctx, settings, surroundings{sandboxMode: mode, watcher: watchers{screen, ended}, unavailable: machine.unavailable}, log)
 	if err != nil {
 		return errors.Join(flags.orEnded(ctx, err), listener.Close())
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // demoGitHub is a stand-in with an organisation, three people, and the example repository with the App installed.
-func demoGitHub(ctx context.Context, dir string, images demoImages) (*githubtest.GitHub, error) {
+func demoGitHub(ctx context.Context, dir string, machine demoMachine) (*githubtest.GitHub, error) {
 	github, err := githubtest.New(githubtest.Options{
 		Dir: dir, App: githubtest.AppOptions{WebhookSecret: demoSecret}, Limits: githubtest.GitHubLimits(),
 	})
@@ -26,7 +26,7 @@ func demoGitHub(ctx context.Context, dir string, images demoImages) (*githubtest
 	github.Start()
 	files, err := exampleFiles()
 	if err == nil {
-		err = images.redirect(files)
+		err = machine.adapt(files)
 	}
 	if err == nil {
 		err = errors.Join(
@@ -126,18 +126,6 @@ func demoPress(ctx context.Context, github *githubtest.GitHub, run pipeline.Run,
 }
 
 func capitalise(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
-
-// demoLacks says why the demo has no use for a stage kind: it has neither an AWS account nor a cluster.
-func demoLacks(uses string) string {
-	switch uses {
-	case "terraform":
-		return "the demo has no AWS account to plan for"
-	case "kubernetes", "smoke":
-		return "the demo has no cluster"
-	default:
-		return ""
-	}
-}
 
 func demoCommit(ctx context.Context, clone, address string) error {
 	git := func(args ...string) error {

@@ -90,14 +90,6 @@ func (d demoImages) Stop() error {
 	return d.world.Stop()
 }
 
-// unavailable says why the demo has no use for a stage kind.
-func (d demoImages) unavailable(uses string) string {
-	if uses == "image" {
-		return d.lacks
-	}
-	return demoLacks(uses)
-}
-
 // use points the bot to them.
 func (d demoImages) use(settings *config.Config) {
 	if d.world != nil {

@@ -68,7 +68,7 @@ func runnerKinds(options runner.Options) map[string]runner.Stage {
 		}),
 		"python-security": pythonsecurity.New(pythonsecurity.Options{Machine: machine, Now: time.Now}),
 		"image":           imageStage(options),
-		"kubernetes":      kubernetes.New(kubernetes.Options{Now: time.Now}),
+		"kubernetes":      kubernetes.New(kubernetes.Options{Now: time.Now, Smoke: smoke.New(smoke.Options{Now: time.Now})}),
 		"smoke":           smoke.New(smoke.Options{Now: time.Now}),
 		"terraform": terraform.New(terraform.Options{
 			Machine: terraform.ThisMachine(), CLIConfig: os.Getenv("TF_CLI_CONFIG_FILE"), Now: time.Now,

@@ -24,7 +24,7 @@ func eventHandlers(b *bot, appID int64) []githubapp.EventHandler {
 	now := pipeline.SystemClock{}.Now
 	return []githubapp.EventHandler{
 		handlers.Ping{},
-		&handlers.Push{Service: b.service, Pushes: b.db, Gate: b.keeper, Now: now},
+		&handlers.Push{Service: b.service, Pushes: b.db, Gate: b.keeper, Drift: b.watch, Now: now},
 		&handlers.PullRequest{Service: b.service, Commits: b.forge, Pushes: b.db, Gate: b.keeper, Changed: b.pullChanged, Now: now},
 		&handlers.MergeGroup{Service: b.service, Now: now},
 		&handlers.IssueComment{Desk: b.desk, Now: now},

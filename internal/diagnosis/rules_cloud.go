@@ -3,11 +3,11 @@ package diagnosis
 // cloudRules are the failures of AWS and of Terraform: what the stage itself found out comes first, then what AWS says.
 var cloudRules = []rule{ //nolint:gochecknoglobals // part of the constant table
 	{
-		id: "terraform-plan-moved", line: re(`The saved plan is not applied, because (.{1,400}?)\. Retry the stage`),
+		id: "terraform-plan-moved", line: re(`The saved plan is not applied, because (.{1,400}?)\. A new plan is made`),
 		cause: "The plan that was decided on is no longer the one that would be applied: $1.",
 		remedy: []string{
-			"Retry the stage: it plans anew.",
-			"Look at the new plan: approvals of the old one do not count for it.",
+			"Look at the new plan, which the next attempt of this stage makes: approvals of the old one do not count for it.",
+			"Find out who changed the state in between: one pipeline should be the only one that applies.",
 		},
 	},
 	{

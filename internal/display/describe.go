@@ -29,6 +29,9 @@ func Why(t pipeline.Trigger) string {
 	case pipeline.EventDeploy:
 		return deployWhy(t.Deploy)
 	case pipeline.EventSchedule:
+		if t.Schedule != nil {
+			return "drift of " + Line(t.Schedule.Environment)
+		}
 		return "schedule on " + Line(t.Branch)
 	default:
 		return Line(string(t.Event))

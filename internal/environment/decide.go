@@ -104,6 +104,8 @@ type Facts struct {
 	Verified bool
 	// Moved names what is not as it was when it was asked for or approved.
 	Moved []string
+	// Voided says which approvals do not count any more, because what they were for did not hold.
+	Voided string
 	// Self are those whose approval does not count, by login in lower case, with the reason.
 	Self      map[string]string
 	Votes     []Vote
@@ -319,6 +321,9 @@ func (d *Decision) holdApprovals(rules pipeline.EnvironmentDefinition, c pipelin
 	why := fmt.Sprintf("It needs %s, and has %d.", count(d.Required, "approval"), d.Approved)
 	if extra := c.ExtraApproval(); extra != "" {
 		why += sentence(" One of them because %s", strings.TrimPrefix(because(extra), ": "))
+	}
+	if f.Voided != "" {
+		why += " " + f.Voided
 	}
 	if len(f.Self) > 0 && rules.Approvals.PreventSelfApproval {
 		why += " " + selfList(f.Self)

@@ -44,7 +44,7 @@ func (k *Keeper) gather(ctx context.Context, run pipeline.Run, entry pipeline.En
 	}
 	c.facts = Facts{
 		Now: k.clock.Now(), RunID: run.ID, Automatic: entry.Automatic, Fork: t.Fork, Branch: t.Enters(), State: state,
-		Rejection: entry.Rejection, PreparedAt: entry.PreparedAt,
+		Rejection: entry.Rejection, PreparedAt: entry.PreparedAt, Voided: entry.Voided,
 	}
 	pull, base, err := k.surroundings(ctx, &c.facts, t)
 	if err != nil {

@@ -120,6 +120,8 @@ func (h *house) define(stages ...string) {
 				def.Needs = append(def.Needs, pipeline.Need{Stage: w[1:]})
 			case strings.HasPrefix(w, "retry="):
 				def.Retry = int(w[len("retry=")] - '0')
+			case w == "goes-back":
+				def.With = []byte(`{"rollback-on-failure":true}`)
 			}
 		}
 		h.defined.Stages = append(h.defined.Stages, def)
@@ -531,8 +533,12 @@ func (h *house) play(id int64) error {
 		return err
 	}
 	name := s.Spec.Key
-	if phase == pipeline.PhasePrepare {
+	switch phase {
+	case pipeline.PhasePrepare:
 		name += " prepares"
+	case pipeline.PhaseRestore:
+		name += " restores"
+	case pipeline.PhaseNone, pipeline.PhaseApply:
 	}
 	h.mu.Lock()
 	result, scripted := h.plays[name]

@@ -141,6 +141,11 @@ func (k *Keeper) decide(ctx context.Context, run pipeline.Run, entry pipeline.En
 	if err != nil {
 		return err
 	}
+	if entry.Voided != "" && entry.Candidate == nil {
+		if err := k.recordVoid(ctx, run, entry); err != nil {
+			return err
+		}
+	}
 	d := Decide(rules, c.candidate, c.facts)
 	switch d.Answer {
 	case Open:
@@ -151,6 +156,11 @@ func (k *Keeper) decide(ctx context.Context, run pipeline.Run, entry pipeline.En
 	default:
 		return k.hold(ctx, c, d)
 	}
+}
+
+// recordVoid notes, once, that approvals were void because what they were for did not hold.
+func (k *Keeper) recordVoid(ctx context.Context, run pipeline.Run, entry pipeline.Entry) error {
+	return k.record(ctx, run, entry, pipeline.AuditRecord{Action: "void", Why: entry.Voided, Cause: causeOf(run, entry) + "/void"})
 }
 
 // closing is how an entry ends that will not enter as it is.

@@ -619,6 +619,108 @@ func TestAPlanThatMovesInsideEndsIt(t *testing.T) {
 	}
 }
 
+// Whoever finds a run in a list has it without what its stages fixed: a word is for what is stored.
+func TestAnApprovalOfARunOutOfAList(t *testing.T) {
+	h := newHouse(t, "tf terraform @production")
+	h.approvals(1)
+	h.script("tf (production) prepares", pipeline.StatusSuccess, pipeline.Part{
+		Kind: pipeline.PartPlan, Name: "tf (production)", Value: "one", ExtraApproval: "the plan destroys 1 resource",
+	})
+	id := h.submit(pushed("c1"))
+	h.settle()
+	listed, err := h.db.Runs(t.Context(), pipeline.RunFilter{RepositoryID: h.repo.ID})
+	h.must(err)
+	ballot, err := h.keeper.Ballot(t.Context(), listed[0], "production", "carol")
+	h.must(err)
+	if want := h.entry(id).Candidate.Fingerprint(); ballot.Fingerprint != want || ballot.No != nil {
+		t.Errorf("%+v, want %s", ballot, want)
+	}
+	why, err := h.keeper.Why(t.Context(), listed[0], "production")
+	h.must(err)
+	if why.Required != 2 {
+		t.Errorf("%+v", why)
+	}
+}
+
+// void is what a stage says that finds another world than it was to change.
+func (h *house) void(name, why string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.plays[name] = pipeline.Result{Verdict: pipeline.Verdict{Status: pipeline.StatusFailure, Title: "The plan moved: " + why, Void: why}}
+}
+
+// A plan that does not hold until it is applied: the approval is void, a new plan waits, and others may enter meanwhile.
+func TestAPlanThatDoesNotHold(t *testing.T) {
+	h := newHouse(t, "tf terraform @production", "dep kubernetes @production <tf")
+	h.approvals(1)
+	h.script("tf (production) prepares", pipeline.StatusSuccess, pipeline.Part{Kind: pipeline.PartPlan, Name: "tf (production)", Value: "one"})
+	h.void("tf (production)", "the state changed: it was at serial 1, and is at serial 2")
+	id := h.submit(pushed("c1"))
+	h.settle()
+	h.script("tf (production) prepares", pipeline.StatusSuccess, pipeline.Part{Kind: pipeline.PartPlan, Name: "tf (production)", Value: "two"})
+	if no := h.approve(id, "carol"); no != "" {
+		t.Fatal(no)
+	}
+	h.settle()
+	h.want(id, "tf=waiting dep=queued [production waiting: Waiting for 1 approval of somebody with write permission] waiting")
+	h.wantFree(0)
+	entry := h.entry(id)
+	if said := "The approval of carol is void: the state changed: it was at serial 1, and is at serial 2."; entry.Turn != 1 || !strings.Contains(entry.Hold.Missing[0].Why, said) {
+		t.Errorf("turn %d: %+v", entry.Turn, entry.Hold)
+	}
+	run := h.load(id)
+	if first := run.Stages[0]; first.Status != pipeline.StatusCancelled || first.Result.Verdict.Title != "Void: the state changed: it was at serial 1, and is at serial 2" {
+		t.Errorf("%s %q", first.Status, first.Result.Verdict.Title)
+	}
+	if prepared := strings.Count(strings.Join(h.started, " "), "dep (production) prepares"); prepared != 2 {
+		t.Errorf("what comes after the plan was prepared %d times: %q", prepared, h.started)
+	}
+
+	h.script("tf (production)", pipeline.StatusSuccess)
+	if no := h.approve(id, "carol"); no != "" {
+		t.Fatal(no)
+	}
+	h.settle()
+	h.want(id, "tf=success dep=success [production done release 1] success")
+	h.wantAudit(
+		"#1 carol approve production true: may approve what enters production", "#1 slipway enter production true: approved by carol",
+		"#1 slipway void production false: The approval of carol is void: the state changed: it was at serial 1, and is at serial 2.",
+		"#1 carol approve production true: may approve what enters production", "#1 slipway enter production true: approved by carol", "#1 slipway deploy production true: release 1",
+	)
+}
+
+// What has changed a part of the environment keeps it while the new plan waits.
+func TestAPlanThatDoesNotHoldInTheMidstOfAChange(t *testing.T) {
+	h := newHouse(t, "first run @production", "tf terraform @production <first")
+	h.approvals(1)
+	h.void("tf (production)", "the state changed")
+	id := h.submit(pushed("c1"))
+	h.settle()
+	h.approve(id, "carol")
+	h.settle()
+	h.want(id, "first=success tf=waiting [production waiting: Waiting for 1 approval of somebody with write permission] waiting")
+	if s := h.state(); s.Holder == nil || s.Holder.RunID != id {
+		t.Fatalf("%+v", s)
+	}
+	h.script("tf (production)", pipeline.StatusSuccess)
+	h.approve(id, "carol")
+	h.settle()
+	h.want(id, "first=success tf=success [production done release 1] success")
+}
+
+// Where nobody has to approve, the new plan goes ahead, but not for ever.
+func TestAPlanThatNeverHolds(t *testing.T) {
+	h := newHouse(t, "tf terraform @production")
+	h.void("tf (production)", "the state changed")
+	id := h.submit(pushed("c1"))
+	h.settle()
+	h.want(id, "tf=failure [production failed: tf (production): The plan moved: the state changed] failure")
+	if n := len(h.load(id).Stages); n != pipeline.MaxVoids+1 {
+		t.Errorf("%d attempts", n)
+	}
+	h.wantFree(0)
+}
+
 // While it waits inside it keeps the environment: it has changed half of it.
 func TestAHoldInsideKeepsTheEnvironment(t *testing.T) {
 	h := newHouse(t, "dep run @production retry=1")

@@ -23,6 +23,10 @@ func (k *Keeper) Prospect(ctx context.Context, t pipeline.Trigger, rules pipelin
 
 // Why says what the gate says now of a run that waits. Nothing is changed.
 func (k *Keeper) Why(ctx context.Context, run pipeline.Run, environment string) (Decision, error) {
+	run, err := k.whole(ctx, run)
+	if err != nil {
+		return Decision{}, err
+	}
 	entry := run.Entry(environment)
 	if entry == nil {
 		return Decision{}, fmt.Errorf("run %d does not want to enter %s", run.ID, environment)

@@ -32,6 +32,10 @@ type Ballot struct {
 // Ballot finds out whether somebody's approval of what waits counts.
 func (k *Keeper) Ballot(ctx context.Context, run pipeline.Run, environment, login string) (Ballot, error) {
 	b := Ballot{Environment: environment}
+	run, err := k.whole(ctx, run)
+	if err != nil {
+		return b, err
+	}
 	entry := run.Entry(environment)
 	if entry == nil || entry.State != pipeline.EntryWaiting {
 		b.No = &pipeline.Missing{Rule: RuleApprovals, Why: fmt.Sprintf("Run #%d does not wait before %s.", run.Number, environment)}
@@ -80,6 +84,15 @@ func refuseVote(rules pipeline.EnvironmentDefinition, c pipeline.Candidate, f Fa
 	default:
 		return nil
 	}
+}
+
+// whole is a run with what its stages fixed: one out of a list lacks that.
+func (k *Keeper) whole(ctx context.Context, run pipeline.Run) (pipeline.Run, error) {
+	whole, err := k.store.Run(ctx, run.ID)
+	if err != nil {
+		return run, fmt.Errorf("run %d: %w", run.ID, err)
+	}
+	return whole, nil
 }
 
 func hasVoted(f Facts, c pipeline.Candidate, voter Person) bool {

@@ -36,6 +36,7 @@ type GitHub struct {
 	lastID        int64
 	accounts      map[string]*account
 	repos         map[string]*repository
+	renamed       map[string]int64 // repositories by a name they had, in lower case
 	apps          map[int64]*app
 	firstApp      *app
 	installations map[int64]*installation
@@ -78,7 +79,7 @@ func New(opts Options) (*GitHub, error) {
 		base: "http://" + listener.Addr().String(), served: make(chan struct{}),
 		limiter: newLimiter(opts.Limits), faults: &faults{}, secret: randomHex(32),
 		changed: make(chan struct{}), lastID: 1000,
-		accounts: map[string]*account{}, repos: map[string]*repository{}, apps: map[int64]*app{},
+		accounts: map[string]*account{}, repos: map[string]*repository{}, renamed: map[string]int64{}, apps: map[int64]*app{},
 		installations: map[int64]*installation{}, tokens: map[string]*token{}, manifestCodes: map[string]manifestCode{},
 		oauthCodes: map[string]*oauthCode{}, refreshTokens: map[string]refreshToken{}, authorized: map[authorization]bool{},
 	}

@@ -17,10 +17,16 @@ func (g *GitHub) handler() http.Handler {
 		case r.URL.Path == "/api/graphql" && r.Method == http.MethodPost:
 			graphql.ServeHTTP(w, r)
 		case strings.HasPrefix(r.URL.Path, "/api/"):
-			api.ServeHTTP(w, r)
+			if g.redirected(w, r) {
+				return
+			}
+			api.ServeHTTP(w, g.byID(r))
 		case r.URL.Path == accessTokenPath:
 			exchange.ServeHTTP(w, r)
 		case isGitPath(r.URL.Path):
+			if g.gitRedirected(w, r) {
+				return
+			}
 			git.ServeHTTP(w, r)
 		default:
 			pages.ServeHTTP(w, r)

@@ -97,7 +97,7 @@ func (h *hook) answer(status int) {
 // wait returns the n-th delivery (from 0) of an event ("check_run.created").
 func (h *hook) wait(t testing.TB, event string, n int) received {
 	t.Helper()
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(2 * time.Minute)
 	for {
 		if all := h.of(event); len(all) > n {
 			return all[n]

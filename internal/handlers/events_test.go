@@ -72,6 +72,11 @@ func (r *recorder) RecheckPull(_ context.Context, repository int64, number int) 
 	return nil
 }
 
+func (r *recorder) Lay(_ context.Context, repository pipeline.Repository) error {
+	r.notef("lay the schedules of %s", repository.FullName())
+	return nil
+}
+
 func (r *recorder) RecheckRepository(_ context.Context, repository int64) error {
 	r.notef("recheck %d", repository)
 	return nil
@@ -138,6 +143,7 @@ func TestEvents(t *testing.T) {
 		{"push", "push", push("refs/heads/main", headSHA, "feat", false), recorder{}, false, []string{
 			"alice pushed aaaa to refs/heads/main",
 			"recheck 5",
+			"lay the schedules of acme/shop",
 			`submit push refs/heads/main main@aaaa base= pr=0 fork=false fresh=false skip="" by alice in acme/shop#9`,
 		}},
 		{"push to skip", "push", push("refs/heads/a/b", headSHA, "x [skip ci]", false), recorder{}, false, []string{
@@ -220,7 +226,7 @@ func TestEvents(t *testing.T) {
 			stage := func(id string) (int64, bool) { return 12, strings.HasPrefix(id, "slipway/") }
 			var handler githubapp.EventHandler
 			for _, h := range []githubapp.EventHandler{
-				&Push{&core, &core, &core, now}, &PullRequest{&core, &core, &core, &core, core.changed, now}, &MergeGroup{&core, now}, Ping{},
+				&Push{&core, &core, &core, &core, now}, &PullRequest{&core, &core, &core, &core, core.changed, now}, &MergeGroup{&core, now}, Ping{},
 				&CheckRun{&core, 3, stage}, &CheckSuite{&core, &core, &core, 3, now},
 				&Installation{&core, &core, &core}, &InstallationRepositories{&core, &core, &core},
 			} {

@@ -25,11 +25,18 @@ type Rechecker interface {
 	RecheckRepository(ctx context.Context, repositoryID int64) error
 }
 
+// Scheduler keeps what pipeline files want done at certain times.
+type Scheduler interface {
+	// Lay reads the file of the default branch anew.
+	Lay(ctx context.Context, repository pipeline.Repository) error
+}
+
 // Push starts a run for a pushed branch.
 type Push struct {
 	Service Service
 	Pushes  Pushes
 	Gate    Rechecker
+	Drift   Scheduler
 	Now     func() time.Time
 }
 
@@ -69,6 +76,9 @@ func (h *Push) Handle(ctx context.Context, _, guid string, payload []byte) error
 	}
 	if branch == repo.DefaultBranch {
 		if err := h.Gate.RecheckRepository(ctx, repo.ID); err != nil {
+			return err
+		}
+		if err := h.Drift.Lay(ctx, repo); err != nil {
 			return err
 		}
 	}

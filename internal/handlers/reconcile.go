@@ -26,6 +26,7 @@ type Reconciler struct {
 	Runs    Runs
 	Heads   Heads
 	Commits Commits
+	Drift   Scheduler
 	// Repositories are those the App is installed on.
 	Repositories func(ctx context.Context) ([]pipeline.Repository, error)
 	// Definition of a trigger, to read only what `on` asks for.
@@ -53,6 +54,9 @@ func (r *Reconciler) Reconcile(ctx context.Context) error {
 func (r *Reconciler) repository(ctx context.Context, repo pipeline.Repository) error {
 	known, err := r.Runs.Runs(ctx, pipeline.RunFilter{RepositoryID: repo.ID, Limit: 1})
 	if err != nil || len(known) == 0 {
+		return err
+	}
+	if err := r.Drift.Lay(ctx, repo); err != nil {
 		return err
 	}
 	triggers, err := r.branches(ctx, repo)

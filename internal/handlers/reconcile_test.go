@@ -37,6 +37,7 @@ func TestReconcile(t *testing.T) {
 	}
 	ran := pipeline.Run{ID: 1, Trigger: branch("main", headSHA)}
 	submitMain := `submit push refs/heads/main main@aaaa base= pr=0 fork=false fresh=false skip="" by  in acme/shop#0`
+	lay := "lay the schedules of acme/shop"
 	submitDevelop := `submit push refs/heads/develop develop@dddd base= pr=0 fork=false fresh=false skip="" by  in acme/shop#0`
 	submitPull := `submit pull_request refs/pull/7/head topic@aaaa base=main pr=7 fork=false fresh=false skip="" by  in acme/shop#0`
 	old := ran
@@ -51,18 +52,18 @@ func TestReconcile(t *testing.T) {
 		want       []string
 	}{
 		{"a repository that never ran", nil, nil, nil},
-		{"main has its run", []pipeline.Run{ran}, nil, []string{submitDevelop, submitPull}},
-		{"nothing has its run", []pipeline.Run{old}, nil, []string{submitMain, submitDevelop, submitPull}},
-		{"a file with problems", []pipeline.Run{old}, &pipeline.InvalidDefinitionError{}, []string{submitMain, submitPull}},
-		{"no file on the default branch", []pipeline.Run{old}, fmt.Errorf("no file: %w", pipeline.ErrNothingToRun), []string{submitPull}},
-		{"GitHub does not know the commit yet", []pipeline.Run{old}, fmt.Errorf("no tree: %w", pipeline.ErrNotFound), nil},
-		{"GitHub does not answer", []pipeline.Run{old}, errors.New("no answer"), nil},
+		{"main has its run", []pipeline.Run{ran}, nil, []string{lay, submitDevelop, submitPull}},
+		{"nothing has its run", []pipeline.Run{old}, nil, []string{lay, submitMain, submitDevelop, submitPull}},
+		{"a file with problems", []pipeline.Run{old}, &pipeline.InvalidDefinitionError{}, []string{lay, submitMain, submitPull}},
+		{"no file on the default branch", []pipeline.Run{old}, fmt.Errorf("no file: %w", pipeline.ErrNothingToRun), []string{lay, submitPull}},
+		{"GitHub does not know the commit yet", []pipeline.Run{old}, fmt.Errorf("no tree: %w", pipeline.ErrNotFound), []string{lay}},
+		{"GitHub does not answer", []pipeline.Run{old}, errors.New("no answer"), []string{lay}},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			core := &recorder{runs: tc.runs}
 			r := &Reconciler{
-				Service: core, Runs: core, Heads: found, Commits: core,
+				Service: core, Runs: core, Heads: found, Commits: core, Drift: core,
 				Repositories: func(context.Context) ([]pipeline.Repository, error) { return []pipeline.Repository{repo}, nil },
 				Definition: func(context.Context, pipeline.Trigger) (pipeline.Definition, error) {
 					return wantsAllButTopic, tc.definition

@@ -71,6 +71,12 @@ func (r *Run) Conclude(stageRunID int64, result Result, now time.Time) ([]Job, e
 		status = StatusCancelled
 		result.Verdict = Verdict{Status: status, Title: "Cancelled: " + s.Cancel, Cause: "The stage was cancelled before its second step."}
 	}
+	anew := r.voids(s, result.Verdict)
+	if anew {
+		status = StatusCancelled
+		result.Verdict.Status, result.Verdict.Title = status, "Void: "+result.Verdict.Void
+		s.Reason = result.Verdict.Title
+	}
 	if s.Spec.ContinueOnFailure && (status == StatusFailure || status == StatusTimedOut) {
 		status = StatusNeutral
 	}
@@ -81,6 +87,9 @@ func (r *Run) Conclude(stageRunID int64, result Result, now time.Time) ([]Job, e
 		return nil, err
 	}
 	s.Result = result
+	if anew {
+		return r.decideAnew(*s, now)
+	}
 	jobs := r.tryAgain(stageRunID, now)
 	return append(jobs, r.Advance(now)...), nil
 }
@@ -112,6 +121,10 @@ func (r *Run) tryAgain(stageRunID int64, now time.Time) []Job {
 		return nil
 	}
 	next := StageRun{Retries: s.Retries, Repairs: s.Repairs}
+	restores := s.Phase == PhaseRestore
+	if restores {
+		next.Phase, next.Admitted = s.Phase, true // it is in the environment, and stays the attempt that it is
+	}
 	var after time.Duration
 	switch {
 	case s.Result.Verdict.Infrastructure && s.Repairs < MaxRepairs:
@@ -119,7 +132,10 @@ func (r *Run) tryAgain(stageRunID int64, now time.Time) []Job {
 		after = repairDelay(next.Repairs)
 		next.AttemptReason = fmt.Sprintf("again (%d of %d) after a failure of Slipway's surroundings: %s",
 			next.Repairs, MaxRepairs, s.Result.Verdict.Title)
-	case !s.Result.Verdict.Infrastructure && s.Retries < s.Spec.Retry:
+		if restores {
+			next.AttemptReason = s.AttemptReason
+		}
+	case !s.Result.Verdict.Infrastructure && s.Retries < s.Spec.Retry && !restores:
 		next.Retries++
 		next.AttemptReason = fmt.Sprintf("retry %d of %d after: %s", next.Retries, s.Spec.Retry, s.Result.Verdict.Title)
 	default:
@@ -132,7 +148,7 @@ func (r *Run) tryAgain(stageRunID int64, now time.Time) []Job {
 		}
 	}
 	fresh := r.newAttempt(s.Spec.Key, next, now)
-	if e != nil && !fresh.toPrepare() {
+	if e != nil && !fresh.toPrepare() && !restores {
 		e.NotBefore = now.Add(after) // the gate decides again, after the pause
 		return nil
 	}

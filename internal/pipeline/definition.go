@@ -134,7 +134,12 @@ type EnvironmentDefinition struct {
 	RequireSigned bool
 	// ImageKey names the secret with the public key by which every image that enters must be signed; empty: none need be.
 	ImageKey string
+	// Drift is when its infrastructure is compared with the configuration; nil: never by itself.
+	Drift *DriftSchedule `json:",omitempty"`
 }
+
+// DriftSchedule is a cron expression of five fields, in a time zone; empty: UTC.
+type DriftSchedule struct{ Schedule, TimeZone string }
 
 // ClusterDefinition names an EKS cluster or the secret that holds a kubeconfig; exactly one is set.
 type ClusterDefinition struct {

@@ -42,7 +42,8 @@ var entryTransitions = map[EntryState][]EntryState{ //nolint:gochecknoglobals //
 	EntryDeciding: {EntryWaiting, EntryEntered, EntryPreparing, EntryLeaving, EntryVoid, EntryCancelled},
 	EntryWaiting:  {EntryEntered, EntryPreparing, EntryLeaving, EntryVoid, EntryRejected, EntryCancelled},
 	// Back to deciding: a stage of it is tried again.
-	EntryEntered:   {EntryLeaving, EntryDeciding},
+	// Back to preparing: what was prepared did not hold, and nothing has been changed.
+	EntryEntered:   {EntryLeaving, EntryDeciding, EntryPreparing},
 	EntryLeaving:   {EntryDone, EntryFailed, EntryCancelled},
 	EntryDone:      {EntryPreparing},
 	EntryFailed:    {EntryPreparing},
@@ -85,6 +86,8 @@ type Entry struct {
 	CandidateAt time.Time  `json:"candidate_at,omitzero"`
 	Approvals   []Approval `json:"approvals,omitempty"`
 	Rejection   *Rejection `json:"rejection,omitempty"`
+	// Voided says which approvals do not count any more and why, as long as it is decided on anew because of that.
+	Voided string `json:"voided,omitempty"`
 	// Hold is what a waiting one waits for.
 	Hold *Hold `json:"hold,omitempty"`
 	// Refused are the last words about it that did not count, newest last.

@@ -212,7 +212,7 @@ func (e *Engine) taskFiles(ctx context.Context, run Run, s StageRun, current *Re
 			return nil, err
 		}
 	}
-	if current != nil && s.Phase == PhaseApply {
+	if current != nil && (s.Phase == PhaseApply || s.Phase == PhaseRestore) {
 		if err := e.addReleaseFiles(ctx, files, CurrentFiles, *current); err != nil {
 			return nil, err
 		}

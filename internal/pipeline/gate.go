@@ -14,6 +14,9 @@ func (r *Run) settleEntries(now time.Time) (jobs []Job, changed bool) {
 	for i := range r.Entries {
 		e := &r.Entries[i]
 		was := e.State
+		if back := r.goBack(latest, e, now); len(back) > 0 {
+			jobs, changed, latest = append(jobs, back...), true, r.latest()
+		}
 		if r.settleEntry(latest, e, now) {
 			changed = true
 		}
@@ -359,6 +362,7 @@ func (r *Run) CandidateOf(environment string, rules EnvironmentDefinition, base 
 		c.Parts = mergeParts(restored(r.Restores.Parts), c.Parts)
 	}
 	sortParts(c.Parts)
+	rules.Drift = nil // it guards nothing
 	c.Configuration = hashOf(rules, definitions)
 	return c
 }
@@ -442,7 +446,7 @@ func (r *Run) EnterEntry(environment string, candidate Candidate, now time.Time)
 	if e == nil || !e.State.asks() {
 		return nil
 	}
-	e.State, e.Candidate, e.Hold = EntryEntered, &candidate, nil
+	e.State, e.Candidate, e.Hold, e.Voided = EntryEntered, &candidate, nil, ""
 	if !e.entered() {
 		e.EnteredAt = now
 	}

@@ -50,6 +50,9 @@ func NewPlan(t Trigger, d Definition, facts PlanFacts) (Plan, error) {
 	plan := Plan{Name: d.Name, Source: d.Source, Notify: d.Notify, Restores: facts.Restores}
 	keys := make(map[string][]string, len(d.Stages)) // stage id -> keys of its legs
 	for _, def := range d.Stages {
+		if t.Schedule != nil && !compares(def, t.Schedule.Environment) {
+			continue // not skipped: checks of these names on the commit have a verdict
+		}
 		environment, refusal := stageEnvironment(t, d, def)
 		legs := def.Matrix
 		if legs == nil {
@@ -67,6 +70,12 @@ func NewPlan(t Trigger, d Definition, facts PlanFacts) (Plan, error) {
 			if spec.Skip, err = skipReason(t, d, def, environment, refusal, facts); err != nil {
 				return Plan{}, fmt.Errorf("stage %s: if: %w", def.ID, err)
 			}
+			if t.Schedule != nil {
+				if spec.Skip != "" {
+					continue
+				}
+				spec.Key += driftCheck
+			}
 			if t.Fork && spec.Skip == "" {
 				spec.Hold = holdFork(t.SHA)
 			}
@@ -74,7 +83,9 @@ func NewPlan(t Trigger, d Definition, facts PlanFacts) (Plan, error) {
 			plan.Stages = append(plan.Stages, spec)
 		}
 	}
-	resolveNeeds(plan.Stages, d.Stages, keys)
+	if t.Schedule == nil { // what looks needs nothing
+		resolveNeeds(plan.Stages, d.Stages, keys)
+	}
 	if leavesOut(t) {
 		forgive(plan.Stages)
 	}
@@ -83,6 +94,15 @@ func NewPlan(t Trigger, d Definition, facts PlanFacts) (Plan, error) {
 		return Plan{}, err
 	}
 	return plan, nil
+}
+
+// driftCheck ends the names of checks that tell how far an environment has drifted: the check without it, of the stage
+// itself, keeps its verdict on the commit.
+const driftCheck = " drift"
+
+// compares reports whether a stage compares an environment's infrastructure with its configuration.
+func compares(def StageDefinition, environment string) bool {
+	return def.Uses == "terraform" && (def.Environment == "" || def.Environment == "*" || def.Environment == environment)
 }
 
 // leavesOut reports whether a trigger leaves stages out on purpose, so that those that need them go on without.
@@ -200,6 +220,9 @@ func stageEnvironment(t Trigger, d Definition, def StageDefinition) (name, refus
 	if t.Deploy != nil {
 		return deployedEnvironment(t.Deploy.Environment, wanted)
 	}
+	if t.Schedule != nil {
+		return deployedEnvironment(t.Schedule.Environment, wanted)
+	}
 	if wanted == "*" {
 		return followedEnvironment(d.Environments, t.Enters())
 	}
@@ -261,7 +284,7 @@ func skipReason(t Trigger, d Definition, def StageDefinition, environment, refus
 	}
 	switch {
 	// What a person asks to deploy is the whole, whatever the last commit changed: the environment may hold anything older.
-	case len(def.Paths) > 0 && t.Deploy == nil && !def.MatchPaths(facts.ChangedPaths):
+	case len(def.Paths) > 0 && t.Deploy == nil && t.Schedule == nil && !def.MatchPaths(facts.ChangedPaths):
 		return "nothing under its paths has changed: " + strings.Join(def.Paths, ", "), nil
 	case refusal != "":
 		return refusal, nil

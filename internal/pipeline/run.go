@@ -33,6 +33,8 @@ type StageSpec struct {
 	Early bool `json:"early,omitempty"`
 	// Enters: it changes its environment, so that the gate decides before.
 	Enters bool `json:"enters,omitempty"`
+	// GoesBack: when something that comes after it in its environment fails, it brings back what ran there before.
+	GoesBack bool `json:"goes_back,omitempty"`
 	// OptionalSecrets are given where somebody has set them.
 	OptionalSecrets []string `json:"optional_secrets,omitempty"`
 	// Skip, where set, is why this stage will not run, known before anything started.
@@ -62,6 +64,8 @@ const (
 	PhaseNone    Phase = ""
 	PhasePrepare Phase = "prepare"
 	PhaseApply   Phase = "apply"
+	// PhaseRestore brings back what the environment ran before, since something that came after the change has failed.
+	PhaseRestore Phase = "restore"
 )
 
 // Plan is what a trigger makes of a definition. Stages are in the file's order, legs of a matrix together.
@@ -119,6 +123,8 @@ type StageRun struct {
 	// failures of our surroundings.
 	Retries int `json:"retries,omitempty"`
 	Repairs int `json:"repairs,omitempty"`
+	// Voids counts the attempts before it whose preparation did not hold until it was carried out.
+	Voids int `json:"voids,omitempty"`
 	// Phase is the step that a stage of two steps is at: its preparation, or, once that has passed, what it prepared for.
 	Phase Phase `json:"phase,omitempty"`
 	// Admitted: the gate let this attempt change its environment.

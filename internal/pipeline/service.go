@@ -112,7 +112,7 @@ func (s *Service) draft(ctx context.Context, t Trigger) (Run, error) {
 	if facts.Restores, err = s.restores(ctx, t); err != nil {
 		return Run{}, err
 	}
-	if NeedsChangedPaths(definition) && t.Skip == "" {
+	if NeedsChangedPaths(definition) && t.Skip == "" && t.Schedule == nil {
 		if facts.ChangedPaths, err = s.forge.ChangedPaths(ctx, t); err != nil {
 			return Run{}, fmt.Errorf("changed paths of %s: %w", t.SHA, err)
 		}
@@ -121,6 +121,9 @@ func (s *Service) draft(ctx context.Context, t Trigger) (Run, error) {
 	if err != nil {
 		//nolint:nilerr // a condition that cannot be evaluated is the file's fault: it is shown, not returned
 		return problemRun(t, []Problem{{File: definition.Source, Message: err.Error()}}, now), nil
+	}
+	if t.Schedule != nil && len(plan.Stages) == 0 {
+		return Run{}, ErrNotWanted
 	}
 	return NewRun(t, plan, now), nil
 }

@@ -39,6 +39,7 @@ func setSteps(spec *StageSpec, t Trigger, facts PlanFacts) {
 		spec.Steps, spec.Early = PrepareOnly, kind.early
 	}
 	spec.Enters = spec.Environment != "" && changes
+	spec.GoesBack = spec.Enters && two && goesBack(spec.With)
 }
 
 // toPrepare reports whether the attempt's next step is its preparation.

@@ -22,6 +22,8 @@ type Task struct {
 	Environment *EnvironmentDefinition `json:"environment,omitempty"`
 	// Action is what is done to the environment, for a stage that has one.
 	Action Action `json:"action,omitempty"`
+	// Because is why it is to bring back what ran before: "smoke-tests (production) failed".
+	Because string `json:"because,omitempty"`
 	// Parts are what the attempt's own preparation fixed, when it applies: nothing else may be applied.
 	Parts []Part `json:"parts,omitempty"`
 	// Images are the published images, "registry/repository@sha256:…", by the id of the stage that built them.
@@ -210,6 +212,9 @@ type Verdict struct {
 	Cause string `json:"cause,omitempty"`
 	// Infrastructure: not the commit's fault but our surroundings' (a fetch that failed); the engine tries again.
 	Infrastructure bool `json:"infrastructure,omitempty"`
+	// Void, where set, is why what was prepared is not what would be done any more ("the state changed since"): the second
+	// step changed nothing, and what was decided on is decided on anew.
+	Void string `json:"void,omitempty"`
 	// ExitCode and Signal of the command that decided, where one did.
 	ExitCode int    `json:"exit_code,omitempty"`
 	Signal   string `json:"signal,omitempty"`

@@ -40,8 +40,12 @@ func newTask(run Run, s StageRun, source Source) Task {
 	if s.Spec.Enters {
 		task.Grace = changingGrace
 	}
-	if s.Phase == PhaseApply {
+	switch s.Phase {
+	case PhaseApply:
 		task.Parts = s.Result.Parts
+	case PhaseRestore:
+		task.Because = because(s)
+	case PhaseNone, PhasePrepare:
 	}
 	return task
 }

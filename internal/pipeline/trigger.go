@@ -62,6 +62,8 @@ type Trigger struct {
 	Again bool `json:"again,omitempty"`
 	// Deploy is what a person asked for; set exactly for EventDeploy.
 	Deploy *Deploy `json:"deploy,omitempty"`
+	// Schedule is what time asked for; set exactly for EventSchedule.
+	Schedule *Schedule `json:"schedule,omitempty"`
 	// At is when it happened by GitHub's clock, which tells the newer of two deliveries; zero where it is not told.
 	At time.Time `json:"at,omitzero"`
 	// Delivery is the GUID of the webhook delivery, or another name for the one cause, for logs and for Key of re-runs.
@@ -94,10 +96,20 @@ type Deploy struct {
 	Comment int64 `json:"comment,omitempty"`
 }
 
+// Schedule is a look at an environment that the clock asked for: how far what is there has drifted from its configuration.
+type Schedule struct {
+	Environment string `json:"environment"`
+	// Due is the time of the file that it was due at.
+	Due time.Time `json:"due"`
+}
+
 // Key names the run this trigger asks for: two triggers of one key are one run, however often GitHub tells it.
 func (t Trigger) Key() string {
 	if t.Deploy != nil {
 		return fmt.Sprintf("%d/%s/%s/%s@%s#%s", t.Repository.ID, t.Event, t.Deploy.Environment, t.Deploy.Action, t.SHA, t.Delivery)
+	}
+	if t.Schedule != nil {
+		return t.scheduleKey()
 	}
 	key := fmt.Sprintf("%d/%s/%s@%s", t.Repository.ID, t.Event, t.Ref, t.SHA)
 	if t.Base != "" {
@@ -109,11 +121,23 @@ func (t Trigger) Key() string {
 	return key
 }
 
+// scheduleKey: one look for each time that was due, whatever the branch holds by then.
+func (t Trigger) scheduleKey() string {
+	key := fmt.Sprintf("%s@%d", t.Group(), t.Schedule.Due.Unix())
+	if t.Fresh || t.Again {
+		key += "#" + t.Delivery
+	}
+	return key
+}
+
 // Group names the runs of which a newer one supersedes the older: those of one event on one ref. What a person asked for
 // is superseded by nothing: it waits for its turn.
 func (t Trigger) Group() string {
 	if t.Deploy != nil {
 		return t.Key()
+	}
+	if t.Schedule != nil {
+		return fmt.Sprintf("%d/%s/%s", t.Repository.ID, t.Event, t.Schedule.Environment)
 	}
 	return fmt.Sprintf("%d/%s/%s", t.Repository.ID, t.Event, t.Ref)
 }

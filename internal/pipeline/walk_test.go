@@ -183,6 +183,9 @@ func (w *wanderer) endAny(key string) {
 		ends := []Status{StatusFailure, StatusFailure, StatusNeutral, StatusTimedOut, StatusSkipped, StatusCancelled}
 		v = Verdict{Status: ends[w.rng.IntN(len(ends))], Title: "no", Infrastructure: w.rng.IntN(3) == 0}
 	}
+	if s := w.run.current(key); s.Phase == PhaseApply && !w.calm && w.rng.IntN(6) == 0 {
+		v = Verdict{Status: StatusFailure, Title: "moved", Void: "the state changed"}
+	}
 	w.end(key, v, Part{Kind: PartImage, Name: key, Value: fmt.Sprint(w.rng.IntN(3))})
 }
 

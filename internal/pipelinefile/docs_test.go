@@ -39,7 +39,7 @@ func settingsTypes() []reflect.Type {
 	types := []reflect.Type{
 		reflect.TypeFor[file](), reflect.TypeFor[checkout](), reflect.TypeFor[triggers](), reflect.TypeFor[eventFilter](), reflect.TypeFor[stage](),
 		reflect.TypeFor[cache](), reflect.TypeFor[reports](), reflect.TypeFor[environment](), reflect.TypeFor[cluster](),
-		reflect.TypeFor[eks](), reflect.TypeFor[aws](), reflect.TypeFor[approvals](), reflect.TypeFor[freeze](),
+		reflect.TypeFor[eks](), reflect.TypeFor[aws](), reflect.TypeFor[approvals](), reflect.TypeFor[freeze](), reflect.TypeFor[drift](),
 		reflect.TypeFor[notify](), reflect.TypeFor[slack](), reflect.TypeFor[email](), reflect.TypeFor[Tool](),
 		reflect.TypeFor[ScanSettings](), reflect.TypeFor[SmokeCheck](),
 	}

@@ -53,6 +53,9 @@ func (d *decoder) environment(e entry[environment], at path) pipeline.Environmen
 			definition.ImageKey = v.RequireSigned.Key
 		}
 	}
+	if v.Drift != nil {
+		definition.Drift = &pipeline.DriftSchedule{Schedule: v.Drift.Schedule, TimeZone: v.Drift.TimeZone}
+	}
 	for _, f := range v.Freeze {
 		definition.Freeze = append(definition.Freeze, pipeline.FreezeWindow{From: f.From, To: f.To, TimeZone: f.TimeZone, Reason: f.Reason})
 	}

@@ -81,6 +81,7 @@ type environment struct {
 	AllowDestroy            bool      `json:"allow-destroy" doc:"Whether /destroy may take the environment down."`
 	RollbackWithoutApproval bool      `json:"rollback-without-approval" doc:"Whether /rollback goes ahead without the approvals of a deploy."`
 	RequireSigned           *signed   `json:"require-signed" doc:"Whether only signed commits and images may enter; true means both."`
+	Drift                   *drift    `json:"drift" doc:"When the infrastructure is compared with the default branch's configuration; nothing is changed by that."`
 }
 
 // signed is `require-signed`; true and false stand for both of commits and images.
@@ -88,6 +89,11 @@ type signed struct {
 	Commits bool   `json:"commits" doc:"Only commits with a signature that GitHub has verified may enter." default:"true"`
 	Images  bool   `json:"images" doc:"Only images that were signed with the key are deployed." default:"true"`
 	Key     string `json:"key" doc:"The name of the secret that holds the public key of the images, as in cosign.pub." format:"secret" default:"COSIGN_PUBLIC_KEY"`
+}
+
+type drift struct {
+	Schedule string `json:"schedule" doc:"When: five cron fields." rule:"required" format:"cron"`
+	TimeZone string `json:"time-zone" doc:"The zone of the schedule." default:"UTC" format:"time-zone"`
 }
 
 type cluster struct {
@@ -103,7 +109,7 @@ type eks struct {
 type aws struct {
 	Region   string `json:"region" doc:"The region." format:"region"`
 	Role     string `json:"role" doc:"The role assumed to change things." format:"role"`
-	PlanRole string `json:"plan-role" doc:"The role assumed for plans of pull requests." format:"role"`
+	PlanRole string `json:"plan-role" doc:"The role assumed for plans that nobody applies: those of pull requests and of drift." format:"role"`
 }
 
 type approvals struct {

@@ -26,10 +26,39 @@ type KubernetesSettings struct {
 	Phases            []Phase  `json:"phases,omitempty" doc:"Groups of manifest files applied one after the other, each waited for; without it they follow from what the manifests hold." rule:"some"`
 	Timeout           Duration `json:"timeout" doc:"How long a rollout may take." default:"5m"`
 	Prune             bool     `json:"prune" doc:"Whether objects that left the manifests are deleted."`
-	RollbackOnFailure bool     `json:"rollback-on-failure" doc:"Whether a failed rollout goes back to the release before."`
+	RollbackOnFailure bool     `json:"rollback-on-failure" doc:"Whether a rollout that fails, or after which a stage of the environment such as smoke tests fails, goes back to the release before."`
 	Conflicts         string   `json:"conflicts" doc:"What is done about fields that somebody else manages in the cluster: fail, or take them." enum:"fail take" default:"fail"`
+	Strategy          string   `json:"strategy" doc:"How what is new takes the place of what runs: rolling, or canary, which first tries it beside." enum:"rolling canary" default:"rolling"`
+	// Canary is nil where nothing is said of it.
+	Canary *CanarySettings `json:"canary,omitempty" doc:"How a canary is tried."`
 	// Helm is nil where nothing is said of charts.
 	Helm *HelmSettings `json:"helm,omitempty" doc:"How the chart is rendered, where the manifests are one."`
+}
+
+// CanarySettings is `canary` of a kubernetes stage.
+type CanarySettings struct {
+	Steps []int `json:"steps" doc:"Percentages of the pods that are new, one after the other." default:"25" min:"1" max:"90" rule:"some"`
+	// Smoke is nil where it is enough that the new pods are ready.
+	Smoke *SmokeSettings `json:"smoke,omitempty" doc:"What the new pods are asked after each step, as with of a smoke stage."`
+}
+
+func checkKubernetes(d *decoder, settings any, at path) {
+	k, ok := settings.(*KubernetesSettings)
+	if !ok || k.Canary == nil {
+		return
+	}
+	if k.Strategy != "canary" {
+		d.keyProblemf(at.key("canary"), "goes with strategy: canary")
+	}
+	for i := 1; i < len(k.Canary.Steps); i++ {
+		if k.Canary.Steps[i] > 0 && k.Canary.Steps[i] <= k.Canary.Steps[i-1] {
+			d.problemf(at.key("canary").key("steps"), "must rise: %d comes after %d", k.Canary.Steps[i], k.Canary.Steps[i-1])
+			break
+		}
+	}
+	if k.Canary.Smoke != nil {
+		checkSmoke(d, k.Canary.Smoke, at.key("canary").key("smoke"))
+	}
 }
 
 // HelmSettings is `helm` of a kubernetes stage.

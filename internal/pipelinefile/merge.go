@@ -76,6 +76,9 @@ func mergeEnvironment(org, repo pipeline.EnvironmentDefinition) pipeline.Environ
 		merged.Cluster = org.Cluster
 	}
 	merged.AWS = mergeAWS(org.AWS, repo.AWS)
+	if merged.Drift == nil {
+		merged.Drift = org.Drift
+	}
 	return merged
 }
 

@@ -42,6 +42,7 @@ func workForever(path string) error {
 		Stage:     func(_ context.Context, id int64) error { return hang(fmt.Sprint("stage ", id)) },
 		Gate:      func(context.Context, int64, string) error { return nil },
 		Announce:  func(context.Context, int64, string) error { return nil },
+		Drift:     func(context.Context, store.DriftJob) error { return nil },
 		Interrupt: func(context.Context, int64) error { return nil },
 		Discarded: func(_ context.Context, d queue.Discarded) { _, _ = os.Stdout.WriteString("discarded " + d.GUID + "\n") },
 	}})

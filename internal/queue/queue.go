@@ -26,12 +26,14 @@ type Handlers struct {
 	// Gate decides on a run's entry into an environment; Announce shows GitHub how it is.
 	Gate     func(ctx context.Context, runID int64, environment string) error
 	Announce func(ctx context.Context, runID int64, environment string) error
+	// Drift compares an environment with its configuration; it is called for as long as it returns Snooze.
+	Drift func(ctx context.Context, job store.DriftJob) error
 	// Discarded is told of a job that is given up after its last attempt.
 	Discarded func(ctx context.Context, d Discarded)
 }
 
 func (h Handlers) complete() bool {
-	return h.Delivery != nil && h.Stage != nil && h.Interrupt != nil && h.Gate != nil && h.Announce != nil && h.Discarded != nil
+	return h.Delivery != nil && h.Stage != nil && h.Interrupt != nil && h.Gate != nil && h.Announce != nil && h.Drift != nil && h.Discarded != nil
 }
 
 // Discarded is a job that was given up. One of GUID, StageRunID and RunID is set.
@@ -40,7 +42,7 @@ type Discarded struct {
 	GUID       string
 	StageRunID int64
 	RunID      int64
-	// Environment comes with RunID for gate and announce.
+	// Environment comes with RunID for gate and announce, and alone for drift.
 	Environment string
 	Attempts    int
 	Err         error

@@ -45,6 +45,7 @@ func options(tb testing.TB) queue.Options {
 		Stage:     func(_ context.Context, id int64) error { tb.Errorf("stage %d", id); return nil },
 		Gate:      func(context.Context, int64, string) error { return nil },
 		Announce:  func(context.Context, int64, string) error { return nil },
+		Drift:     func(context.Context, store.DriftJob) error { return nil },
 		Interrupt: func(_ context.Context, id int64) error { tb.Errorf("interrupt %d", id); return nil },
 		Discarded: func(_ context.Context, d queue.Discarded) { tb.Errorf("discarded %+v", d) },
 	}}
@@ -101,7 +102,7 @@ func soon[T any](tb testing.TB, what string, c <-chan T) T {
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(8 * time.Second):
+	case <-time.After(2 * time.Minute):
 		tb.Fatalf("%s did not come", what)
 		panic("unreachable")
 	}
@@ -203,6 +204,41 @@ func TestSnooze(t *testing.T) {
 	run(t, db, "a", stageJob)
 	for range 3 {
 		soon(t, "snoozed job", worked)
+	}
+}
+
+// A look at an environment is one job, which comes again for as long as it is snoozed, also after a restart.
+func TestDriftJobComesAgain(t *testing.T) {
+	t.Parallel()
+	db, o, worked := fresh(t), options(t), make(chan store.DriftJob, 10)
+	var attempts atomic.Int64
+	o.Handlers.Drift = func(_ context.Context, job store.DriftJob) error {
+		worked <- job
+		if attempts.Add(1) < 3 {
+			return queue.Snooze(20 * time.Millisecond)
+		}
+		return nil
+	}
+	job := store.DriftJob{RepositoryID: 5, Environment: "production", Schedule: "0 6 * * *"}
+	for range 3 {
+		if err := db.KeepDriftJob(t.Context(), job, time.Now().Add(50*time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := job
+	other.Schedule = "0 7 * * *"
+	if err := db.KeepDriftJob(t.Context(), other, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	alive, err := db.AliveJobs(t.Context())
+	if err != nil || len(alive) != 2 || alive[0].Kind != "drift" || alive[0].Environment != "production" {
+		t.Fatalf("%+v, %v", alive, err)
+	}
+	begin(t, db, o)
+	for range 3 {
+		if got := soon(t, "the look", worked); got != job {
+			t.Errorf("%+v", got)
+		}
 	}
 }
 

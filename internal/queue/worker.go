@@ -63,9 +63,14 @@ func (q *Queue) workers() (*river.Workers, error) {
 		},
 		describe: func(d *Discarded, a store.AnnounceJob) { d.RunID, d.Environment = a.RunID, a.Environment },
 	}
+	drift := &worker[store.DriftJob]{
+		q: q, timeout: gateTimeout,
+		handle:   func(ctx context.Context, a store.DriftJob) error { return q.o.Handlers.Drift(ctx, a) },
+		describe: func(d *Discarded, a store.DriftJob) { d.Environment = a.Environment },
+	}
 	err := errors.Join(
 		river.AddWorkerSafely(workers, delivery), river.AddWorkerSafely(workers, stage), river.AddWorkerSafely(workers, interrupt),
-		river.AddWorkerSafely(workers, gate), river.AddWorkerSafely(workers, announce))
+		river.AddWorkerSafely(workers, gate), river.AddWorkerSafely(workers, announce), river.AddWorkerSafely(workers, drift))
 	if err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}

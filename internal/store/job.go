@@ -109,6 +109,23 @@ func (AnnounceJob) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: QueueAnnounce, MaxAttempts: StageAttempts}
 }
 
+// DriftJob has an environment's infrastructure compared with its configuration, again and again. It is unique while it is
+// alive: one for each environment and schedule.
+type DriftJob struct {
+	RepositoryID int64  `json:"repository_id" river:"unique"`
+	Environment  string `json:"environment" river:"unique"`
+	Schedule     string `json:"schedule" river:"unique"`
+	TimeZone     string `json:"time_zone" river:"unique"`
+}
+
+// Kind implements river.JobArgs.
+func (DriftJob) Kind() string { return "drift" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (DriftJob) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueGate, MaxAttempts: StageAttempts, UniqueOpts: DeliveryJob{}.InsertOpts().UniqueOpts}
+}
+
 // AliveJob is a job that is not finished, as diagnostics and tests see it.
 type AliveJob struct {
 	ID    int64
@@ -116,11 +133,11 @@ type AliveJob struct {
 	Queue string
 	// State is River's: available, running, retryable, scheduled.
 	State string
-	// Exactly one of these is set.
+	// One of these is set, but for drift.
 	GUID       string
 	StageRunID int64
 	RunID      int64
-	// Environment comes with RunID for gate and announce.
+	// Environment comes with RunID for gate and announce, and alone for drift.
 	Environment string
 	Attempt     int
 	DueAt       time.Time

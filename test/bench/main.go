@@ -31,6 +31,7 @@ func parts() []part {
 		{"stages", stages},
 		{"checkout", checkout},
 		{"image", image},
+		{"kubernetes", kubernetes},
 		{"budget", budget},
 	}
 }

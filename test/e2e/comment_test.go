@@ -51,7 +51,13 @@ func (s *site) say(who string, number int, body, lastSign string) int64 {
 	s.Helper()
 	id, err := s.github.As(who).Comment(repo, number, body)
 	must(s.T, err)
-	s.waitFor(fmt.Sprintf("the answer to %q", body), func() bool { return strings.HasSuffix(" "+s.signs(id), " "+lastSign) })
+	s.waitFor(fmt.Sprintf("the answer to %q", body), func() bool {
+		signs := " " + s.signs(id)
+		if last := signs[strings.LastIndex(signs, " ")+1:]; last != lastSign && last != "" && last != "eyes" {
+			s.Fatalf("the answer to %q is %s, want %s: %q", body, last, lastSign, s.replies(number))
+		}
+		return strings.HasSuffix(signs, " "+lastSign)
+	})
 	return id
 }
 

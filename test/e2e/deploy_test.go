@@ -411,6 +411,52 @@ func TestDeployWhileFrozenAndWithoutTheApp(t *testing.T) {
 	}
 }
 
+// An approval of somebody who is gone does not count, a word is taken once, and a repository that is renamed meanwhile is still
+// the same one.
+func TestDeployOfADeletedUserAndARenamedRepository(t *testing.T) {
+	s, p := opsSite(t, strings.Replace(opsPipeline, "required: 1", "required: 2", 1))
+	must(t, s.github.AddUser("erin", "Erin"))
+	must(t, s.github.AddTeamMember("acme", "platform", "erin", false))
+	must(t, s.github.AddCollaborator(repo, "erin", "write"))
+	head, number := s.proposal(t, "one", "1")
+	s.say("bob", number, "/deploy production", "eyes")
+	s.check(head, "deploy (production)", waits)
+	lacks := func(n string) {
+		t.Helper()
+		s.check(head, "deploy (production)", func(run githubtest.CheckRun) bool { return waits(run) && strings.Contains(run.Title, "Waiting for "+n) })
+	}
+	s.say("erin", number, "/approve production", "rocket")
+	lacks("1 approval")
+	s.say("erin", number, "/approve production", "-1") // twice is once
+	s.refusedWith(number, "erin has approved")
+	must(t, s.github.DeleteUser("erin"))
+	s.say("carol", number, "/approve production", "rocket")
+	s.say("bob", number, "/why production", "rocket")
+	s.refusedWith(number, "It needs 2 approvals, and has 1")
+	lacks("1 approval")
+	if p.told() != 0 {
+		t.Fatalf("deployed with the word of somebody who is gone: %v", p.history)
+	}
+
+	must(t, s.github.AddTeamMember("acme", "platform", "dave", false))
+	must(t, s.github.AddCollaborator(repo, "dave", "write"))
+	must(t, s.github.RenameRepository(repo, "store"))
+	renamed, _, _ := strings.Cut(repo, "/")
+	renamed += "/store"
+	_, err := s.github.As("dave").Comment(renamed, number, "/approve production")
+	must(t, err)
+	s.waitFor("the deploy in the renamed repository", func() bool {
+		d := s.github.Deployments(renamed)
+		return p.runs("production") == head && len(d) == 1 && d[0].State == "success"
+	})
+	_, err = s.github.As("dave").Comment(renamed, number, "/releases production")
+	must(t, err)
+	s.waitFor("the release of the renamed repository", func() bool {
+		comments := s.github.Comments(renamed, number)
+		return strings.Contains(comments[len(comments)-1].Body, "**1** (now)")
+	})
+}
+
 // ended reports whether the page of the waiting run says that it was cancelled.
 func (s *site) ended(t *testing.T) bool {
 	t.Helper()

@@ -271,6 +271,7 @@ func TestNothingSurvives(t *testing.T) {
 			for _, end := range []string{"success", "cancel", "kill"} {
 				t.Run(mode+", "+name+", "+end, func(t *testing.T) {
 					t.Parallel()
+					script := script // others of this name run beside it
 					if mode == sandbox.ModeBubblewrap {
 						needBubblewrap(t)
 						script = strings.ReplaceAll(script, "env -i", "setsid env -i")

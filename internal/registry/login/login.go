@@ -11,8 +11,6 @@ import (
 )
 
 // The secrets that log in.
-//
-//nolint:gosec // names, not values
 const (
 	User     = "DOCKER_USERNAME"
 	Password = "DOCKER_PASSWORD"

@@ -61,9 +61,9 @@ func (g *stage) Run(ctx context.Context, s runner.Session) (pipeline.Verdict, er
 }
 
 // asked: what only shows what it would do (a pull request, a plan) has nothing that is published, and what takes an
-// environment down brings nothing in.
+// environment down, or takes back what was let in, brings nothing in: a registry that is away must not keep it from that.
 func asked(t pipeline.Task) bool {
-	return t.Environment != nil && t.Environment.ImageKey != "" && t.Stage.Enters && len(t.Images) > 0 && t.Action != pipeline.ActionDestroy
+	return t.Phase != pipeline.PhaseRestore && t.Environment != nil && t.Environment.ImageKey != "" && t.Stage.Enters && len(t.Images) > 0 && t.Action != pipeline.ActionDestroy
 }
 
 func (g *stage) verify(ctx context.Context, s runner.Session) (detail string, err error) {

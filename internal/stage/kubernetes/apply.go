@@ -176,7 +176,18 @@ func (r *rollout) inStep(ctx context.Context, name string, do func(context.Conte
 	return r.s.Step(ctx, name, do)
 }
 
-func (r *rollout) step(ctx context.Context, step step) error {
+func (r *rollout) step(ctx context.Context, step step) (err error) {
+	if r.canaries(step.objects) {
+		c, err := r.comparer(ctx)
+		if err != nil {
+			return err
+		}
+		end, failed := r.tryOut(ctx, c, step.objects)
+		defer func() { err = errors.Join(err, end()) }()
+		if failed != nil {
+			return failed
+		}
+	}
 	return r.inStep(ctx, "Apply "+step.name, func(ctx context.Context) (string, error) {
 		c, err := r.comparer(ctx) // what is read at the start of pods is in place by now
 		if err != nil {

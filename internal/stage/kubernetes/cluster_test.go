@@ -6,10 +6,12 @@ import (
 	"maps"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
+	"github.com/slipwayhq/slipway/internal/stage/smoke"
 	"github.com/slipwayhq/slipway/internal/stage/stagetest"
 	"github.com/slipwayhq/slipway/test/cluster"
 )
@@ -27,6 +29,8 @@ type site struct {
 	files      map[string][]byte // of the current release
 	// older are releases by number, with their files.
 	older map[int64]released
+	// ahead is how far the clock of the stage is ahead, in nanoseconds.
+	ahead *atomic.Int64
 }
 
 type released struct {
@@ -43,7 +47,26 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &site{T: t, namespace: cluster.Namespace(t), kubeconfig: string(text), older: map[int64]released{}}
+	return &site{T: t, namespace: cluster.Namespace(t), kubeconfig: string(text), older: map[int64]released{}, ahead: new(atomic.Int64)}
+}
+
+func (s *site) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
+
+// until waits for what the cluster does meanwhile: a call of kubectl that says the word.
+func (s *site) until(word string, args ...string) {
+	for s.Context().Err() == nil {
+		if got, err := cluster.TryKubectl(s.T, "", append([]string{"-n", s.namespace}, args...)...); err == nil && strings.Contains(got, word) {
+			return
+		}
+	}
+}
+
+// timeIsUp lets the time of a rollout be over once the cluster says a word, so that no slow machine decides what is seen.
+func (s *site) timeIsUp(word string, args ...string) {
+	go func() {
+		s.until(word, args...)
+		s.ahead.Store(int64(time.Hour))
+	}()
 }
 
 // deployment of a test: what the commit holds and what the stage is told.
@@ -59,7 +82,7 @@ type attempt struct {
 }
 
 func (s *site) task(a attempt, phase pipeline.Phase) pipeline.Task {
-	with := fmt.Sprintf(`{"namespace": %q, "timeout": "90s"%s}`, s.namespace, a.settings)
+	with := fmt.Sprintf(`{"namespace": %q, "timeout": "4m"%s}`, s.namespace, a.settings)
 	task := pipeline.Task{
 		Stage: pipeline.StageSpec{
 			Key: "deploy (test)", ID: "deploy", Uses: "kubernetes", Environment: "test", With: []byte(with), Steps: a.steps,
@@ -95,7 +118,7 @@ func (s *site) prepare(a attempt) (*stagetest.Session, pipeline.Verdict) {
 		kept = a.restores.files
 	}
 	session := s.session(s.task(a, pipeline.PhasePrepare), a, kept)
-	verdict, err := New(Options{Now: time.Now}).Run(s.Context(), session)
+	verdict, err := New(Options{Now: s.now, Smoke: smoke.New(smoke.Options{Now: time.Now})}).Run(s.Context(), session)
 	if err != nil {
 		s.Fatalf("prepare: %v\n%s", err, session.LogText())
 	}
@@ -113,7 +136,7 @@ func (s *site) apply(ctx context.Context, a attempt, prepared *stagetest.Session
 		kept[pipeline.CurrentFiles+name] = content
 	}
 	session := s.session(task, a, kept)
-	verdict, err := New(Options{Now: time.Now}).Run(ctx, session)
+	verdict, err := New(Options{Now: s.now, Smoke: smoke.New(smoke.Options{Now: time.Now})}).Run(ctx, session)
 	return session, verdict, err
 }
 

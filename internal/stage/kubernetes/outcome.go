@@ -81,7 +81,7 @@ func (d *deploy) failed(ctx context.Context, r *rollout, err error) (pipeline.Ve
 	}
 	outcome, back := "", false
 	err = d.watched(ctx, r.list, func(ctx context.Context) error {
-		outcome, back = d.goBack(ctx, r)
+		outcome, back = d.goBack(ctx, r, "the rollout failed")
 		return nil
 	})
 	if err != nil {

@@ -74,14 +74,66 @@ func (d *deploy) fromCommit(r *pipeline.Release) ([]*object, error) {
 	return in.objects, w.err()
 }
 
-// goBack brings back the release that the environment ran before, after a rollout that failed. What it says goes into the
-// verdict of the failed rollout.
-func (d *deploy) goBack(ctx context.Context, run *rollout) (outcome string, back bool) {
+// bringBack is the whole attempt of a deploy whose rollout succeeded, and after which something else has failed. The deploy
+// has failed either way.
+func (d *deploy) bringBack(ctx context.Context) (pipeline.Verdict, error) {
+	outcome, back, err := d.bringBackCurrent(ctx)
+	verdict := pipeline.Verdict{Status: pipeline.StatusFailure}
+	switch told, is := verdictOf(d.s, err); {
+	case is:
+		verdict, outcome = told, told.Cause
+		verdict.Title = "NOT rolled back: " + told.Title
+	case err != nil && ctx.Err() == nil:
+		return pipeline.Verdict{}, err
+	case err != nil:
+		verdict.Title, outcome = "NOT rolled back: it was stopped", "Bringing back what ran before was stopped: "+context.Cause(ctx).Error()+"."
+	case back:
+		verdict.Title = fmt.Sprintf("ROLLED BACK to release %d: %s", d.task.Current.Number, d.task.Because)
+	default:
+		verdict.Title = "NOT rolled back: " + d.task.Because
+	}
+	verdict.Cause = fmt.Sprintf("The rollout itself had succeeded, then %s. %s", d.task.Because, outcome)
+	d.s.Section(pipeline.Section{Title: "Rollback", Text: outcome})
+	return verdict, nil
+}
+
+// bringBackCurrent applies what the environment ran before, where there is something.
+func (d *deploy) bringBackCurrent(ctx context.Context) (outcome string, back bool, err error) {
+	if d.task.Current == nil {
+		return noEarlier, false, nil
+	}
+	if err := d.connect(ctx); err != nil {
+		return "", false, err
+	}
+	if d.objects, err = d.currentObjects(ctx); err != nil {
+		return "", false, err
+	}
+	d.setHome()
+	list := d.inventory()
+	run := &rollout{deploy: d, list: list, objects: d.objects, take: true, began: d.now()}
+	if _, err := d.enter(ctx, list); err != nil {
+		return "", false, err
+	}
+	err = d.watched(ctx, list, func(ctx context.Context) error {
+		outcome, back = d.goBack(ctx, run, d.task.Because)
+		return context.Cause(ctx)
+	})
+	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearing)
+	defer cancel()
+	outcome += d.letGo(detached, run)
+	d.s.Section(run.section("Applied"))
+	return outcome, back, err
+}
+
+const noEarlier = "There is no earlier release to go back to."
+
+// goBack brings back the release that the environment ran before. What it says goes into the verdict of the failed deploy.
+func (d *deploy) goBack(ctx context.Context, run *rollout, because string) (outcome string, back bool) {
 	current := d.task.Current
 	if current == nil {
-		return "There is no earlier release to go back to.", false
+		return noEarlier, false
 	}
-	d.s.Log(fmt.Sprintf("ROLLING BACK: release %d is brought back, because the rollout failed and `rollback-on-failure` is on.", current.Number))
+	d.s.Log(fmt.Sprintf("ROLLING BACK: release %d is brought back, because %s and `rollback-on-failure` is on.", current.Number, because))
 	var detail string
 	err := d.s.Step(ctx, fmt.Sprintf("Roll back to release %d", current.Number), func(ctx context.Context) (string, error) {
 		objects, err := d.currentObjects(ctx)
@@ -90,7 +142,9 @@ func (d *deploy) goBack(ctx context.Context, run *rollout) (outcome string, back
 		}
 		again := *run
 		again.objects, again.take, again.applied, again.quiet = objects, true, nil, true
-		if err := again.all(ctx); err != nil {
+		err = again.all(ctx)
+		run.applied, run.deleted = append(run.applied, again.applied...), append(run.deleted, again.deleted...)
+		if err != nil {
 			return "", err
 		}
 		detail = fmt.Sprintf("release %d runs again", current.Number)

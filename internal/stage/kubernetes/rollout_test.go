@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/stage/stagetest"
@@ -49,16 +48,16 @@ func TestFailedRolloutsSayWhy(t *testing.T) {
 			},
 		},
 		"a probe that fails": {
-			func(_ *site, a *attempt) {
+			func(s *site, a *attempt) {
 				a.files = web(`exec sleep 3600`, "# nothing\n")
-				a.settings += `, "timeout": "8s"`
+				s.timeIsUp("Unhealthy", "get", "events")
 			},
-			[]string{"Deployment web is not ready: ProbeFailed", "within 8", "Readiness probe failed"}, nil,
+			[]string{"Deployment web is not ready: ProbeFailed", "within 1h 0m", "Readiness probe failed"}, nil,
 		},
 		"a pod that no node takes": {
-			func(_ *site, a *attempt) {
+			func(s *site, a *attempt) {
 				a.files["k8s/web.yaml"] = strings.ReplaceAll(a.files["k8s/web.yaml"], "cpu: 1m", "cpu: 900")
-				a.settings += `, "timeout": "6s"`
+				s.timeIsUp("Insufficient cpu", "get", "pods", "-o", "jsonpath={.items[*].status.conditions[*].message}")
 			},
 			[]string{"Deployment web is not ready: Unschedulable", "Insufficient cpu"}, nil,
 		},
@@ -178,6 +177,52 @@ func TestRollbackOnFailure(t *testing.T) {
 	s.failed(verdict, done, "NOT rolled back", "no earlier release")
 }
 
+// What smoke tests found wrong is taken back by an attempt of its own.
+func TestRollbackAfterwards(t *testing.T) {
+	s := newSite(t)
+	s.secrets = map[string]string{"PASSWORD": "correct horse"}
+	restore := func(a attempt) (*stagetest.Session, pipeline.Verdict) {
+		task := s.task(a, pipeline.PhaseRestore)
+		task.Attempt, task.Because = 2, "smoke-tests (test) failed"
+		kept := map[string][]byte{}
+		for name, content := range s.files {
+			kept[pipeline.CurrentFiles+name] = content
+		}
+		session := s.session(task, a, kept)
+		verdict, err := New(Options{Now: s.now}).Run(t.Context(), session)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, session.LogText())
+		}
+		return session, verdict
+	}
+	good := standard()
+	good.settings += `, "prune": true`
+	session, verdict := restore(good)
+	s.failed(verdict, session, "NOT rolled back: smoke-tests (test) failed", "no earlier release")
+	_, done, verdict := s.deploy(good)
+	s.succeeded(verdict, done)
+	bad := good
+	bad.sha, bad.files = "b2", web("touch /tmp/ready; exec sleep 3601", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: only-second}\ndata: {A: a}\n")
+	prepared, verdict := s.prepare(bad)
+	s.succeeded(verdict, prepared)
+	done, verdict, err := s.apply(t.Context(), bad, prepared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.succeeded(verdict, done)
+	session, verdict = restore(bad)
+	s.failed(verdict, session, "ROLLED BACK to release 1: smoke-tests (test) failed", "The rollout itself had succeeded", "was rolled back to release 1")
+	if got := s.kubectl("get", "deployment", "web", "-o", "jsonpath={.spec.template.spec.containers[0].command[2]} {.status.availableReplicas}"); !strings.Contains(got, "3600") || !strings.HasSuffix(got, " 1") {
+		t.Error(got)
+	}
+	if got := s.kubectl("get", "configmaps", "-o", "name"); strings.Contains(got, "only-second") {
+		t.Error(got)
+	}
+	if section, found := session.SectionTitled("Applied"); !found || section.Table == nil {
+		t.Errorf("%+v", section)
+	}
+}
+
 func TestJobsAreMadeAnew(t *testing.T) {
 	s := newSite(t)
 	s.secrets = map[string]string{"PASSWORD": "correct horse"}
@@ -213,9 +258,7 @@ func TestInterruptedRolloutGoesOn(t *testing.T) {
 	s.succeeded(verdict, prepared)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	go func() {
-		for _, err := cluster.TryKubectl(t, "", "-n", s.namespace, "get", "deployment", "web"); err != nil; {
-			_, err = cluster.TryKubectl(t, "", "-n", s.namespace, "get", "deployment", "web")
-		}
+		s.until("web", "get", "deployment", "web")
 		cancel(errors.New("somebody said stop"))
 	}()
 	session, verdict, err := s.apply(ctx, slow, prepared)
@@ -264,7 +307,7 @@ func TestDeploysTakeTurns(t *testing.T) {
 			}
 			waited = waited || strings.Contains(strings.Join(session.Recorded.Progress, "\n"), "which deploys here")
 		})
-		time.Sleep(500 * time.Millisecond) // the first comes first
+		s.until("web", "get", "deployment", "web") // the first comes first
 	}
 	group.Wait()
 	if !waited {
@@ -286,12 +329,8 @@ func TestTheServerIsRestartedMeanwhile(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for {
-			if _, err := cluster.TryKubectl(t, "", "-n", s.namespace, "get", "deployment", "web"); err == nil {
-				cluster.Restart(t, "kube-apiserver")
-				return
-			}
-		}
+		s.until("web", "get", "deployment", "web")
+		cluster.Restart(t, "kube-apiserver")
 	}()
 	session, verdict, err := s.apply(t.Context(), slow, prepared)
 	<-done

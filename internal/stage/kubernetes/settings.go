@@ -22,6 +22,9 @@ type Settings struct {
 	RollbackOnFailure bool       `json:"rollback-on-failure"`
 	// Conflicts says what is done about fields that somebody else manages: fail or take.
 	Conflicts string `json:"conflicts"`
+	// Strategy is rolling, or canary.
+	Strategy string `json:"strategy"`
+	Canary   Canary `json:"canary,omitzero"`
 	// Helm goes with a chart.
 	Helm Helm `json:"helm,omitzero"`
 }
@@ -49,6 +52,9 @@ func (s *Settings) complete() {
 	}
 	s.Timeout = cmp.Or(s.Timeout, duration(defaultTimeout))
 	s.Conflicts = cmp.Or(s.Conflicts, conflictsFail)
+	if len(s.Canary.Steps) == 0 {
+		s.Canary.Steps = defaultSteps()
+	}
 }
 
 // duration is written as text: "5m".

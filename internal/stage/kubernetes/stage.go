@@ -15,6 +15,8 @@ import (
 // Options are what the stage needs of the world beside its session.
 type Options struct {
 	Now func() time.Time
+	// Smoke asks canaries.
+	Smoke runner.Stage
 }
 
 // Stage runs one task.
@@ -27,7 +29,7 @@ var _ runner.Stage = (*Stage)(nil)
 
 // Run prepares (renders, checks and compares, which changes nothing) or applies what was prepared.
 func (st *Stage) Run(ctx context.Context, s runner.Session) (pipeline.Verdict, error) {
-	d := deploy{s: s, task: s.Task(), now: st.options.Now}
+	d := deploy{s: s, task: s.Task(), now: st.options.Now, smoke: st.options.Smoke}
 	if err := d.task.Settings(&d.settings); err != nil {
 		return pipeline.Verdict{}, fmt.Errorf("settings of stage %s: %w", d.task.Stage.ID, err)
 	}
@@ -35,8 +37,12 @@ func (st *Stage) Run(ctx context.Context, s runner.Session) (pipeline.Verdict, e
 	d.secrets = newSecretValues(d.task, s.Secret)
 	d.marks = marksOf(d.task)
 	run := d.prepare
-	if d.task.Phase == pipeline.PhaseApply {
+	switch d.task.Phase {
+	case pipeline.PhaseApply:
 		run = d.carryOut
+	case pipeline.PhaseRestore:
+		run = d.bringBack
+	case pipeline.PhaseNone, pipeline.PhasePrepare:
 	}
 	verdict, err := run(ctx)
 	if err != nil && ctx.Err() == nil {
@@ -53,6 +59,7 @@ type deploy struct {
 	task     pipeline.Task
 	settings Settings
 	now      func() time.Time
+	smoke    runner.Stage
 	secrets  secretValues
 	marks    marks
 

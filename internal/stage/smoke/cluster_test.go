@@ -29,7 +29,7 @@ spec:
   containers:
     - name: web
       image: docker.io/library/busybox:1
-      command: [sh, -c, 'mkdir /www && echo "{\"name\": \"Pen\"}" > /www/items && echo serving items && exec httpd -f -p 8080 -h /www']
+      command: [sh, -c, 'mkdir /www && echo "{\"name\": \"Pen\"}" > /www/items && mkdir /www/cgi-bin && printf "%s\\n" "#!/bin/sh" "echo; echo asked as \$HTTP_HOST" > /www/cgi-bin/host && chmod +x /www/cgi-bin/host && echo serving items && exec httpd -f -p 8080 -h /www']
       readinessProbe: {httpGet: {path: /items, port: 8080}, periodSeconds: 1}
 ---
 apiVersion: v1
@@ -40,8 +40,9 @@ spec:
   containers: [{name: db, image: docker.io/library/busybox:1, command: [sh, -c, 'echo the disk is full; exec sleep 3600']}]
 `
 
-// TestServiceOfACluster asks a service through the API server of a real cluster.
-func TestServiceOfACluster(t *testing.T) {
+// asker deploys the shop, and returns what asks it as a stage does.
+func asker(t *testing.T) (namespace string, ask func(with string) (*stagetest.Session, pipeline.Verdict)) {
+	t.Helper()
 	if os.Getenv("SLIPWAY_E2E") != "1" {
 		t.Skip("tests that take a cluster run with SLIPWAY_E2E=1, once scripts/cluster up has started one: make e2e")
 	}
@@ -49,10 +50,10 @@ func TestServiceOfACluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	namespace := cluster.Namespace(t)
+	namespace = cluster.Namespace(t)
 	cluster.Kubectl(t, shopManifests, "-n", namespace, "apply", "-f", "-")
-	cluster.Kubectl(t, "", "-n", namespace, "wait", "--for=condition=Ready", "pod/shop", "pod/database", "--timeout=2m")
-	ask := func(with string) (*stagetest.Session, pipeline.Verdict) {
+	cluster.Kubectl(t, "", "-n", namespace, "wait", "--for=condition=Ready", "pod/shop", "pod/database", "--timeout=4m")
+	return namespace, func(with string) (*stagetest.Session, pipeline.Verdict) {
 		t.Helper()
 		session := stagetest.New(t, stagetest.Options{
 			Secrets: map[string]string{"KUBECONFIG": string(text)},
@@ -68,7 +69,15 @@ func TestServiceOfACluster(t *testing.T) {
 		}
 		return session, verdict
 	}
-	session, verdict := ask(`{"service": "shop", "port": 80, "attempts": 5, "interval": "200ms", "checks": [
+}
+
+// TestServiceOfACluster asks a service through the API server of a real cluster.
+func TestServiceOfACluster(t *testing.T) {
+	if os.Getenv("SLIPWAY_E2E") != "1" {
+		t.Skip("tests that take a cluster run with SLIPWAY_E2E=1, once scripts/cluster up has started one: make e2e")
+	}
+	namespace, ask := asker(t)
+	session, verdict := ask(`{"service": "shop", "port": 80, "attempts": 50, "interval": "200ms", "checks": [
 		{"method": "GET", "path": "/items", "jsonpath": {"$.name": "Pen"}}, {"method": "GET", "path": "/nothing", "status": [404]}]}`)
 	if verdict.Status != pipeline.StatusSuccess {
 		t.Fatalf("%+v\n%s", verdict, session.LogText())
@@ -102,5 +111,51 @@ func TestServiceOfACluster(t *testing.T) {
 	_, verdict = ask(`{"service": "shop", "attempts": 1, "checks": [{"method": "GET", "path": "/", "headers": {"authorization": "Bearer x"}}]}`)
 	if verdict.Title != "A header cannot be sent" {
 		t.Errorf("%+v", verdict)
+	}
+}
+
+// The test cluster has no balancers: what they would write into the status of a Service and of an Ingress is written here, with
+// the node's own address, at which kube-proxy then leads to the pods.
+func TestServiceBehindABalancer(t *testing.T) {
+	namespace, ask := asker(t)
+	balanced := func(kind, name string) {
+		t.Helper()
+		node := cluster.Kubectl(t, "", "get", "nodes", "-o", "jsonpath={.items[0].status.addresses[0].address}")
+		cluster.Kubectl(t, "", "-n", namespace, "patch", kind, name, "--subresource=status", "--type=merge",
+			"-p", `{"status": {"loadBalancer": {"ingress": [{"ip": "`+node+`"}]}}}`)
+	}
+	cluster.Kubectl(t, `apiVersion: v1
+kind: Service
+metadata: {name: outside}
+spec: {type: LoadBalancer, selector: {app: shop}, ports: [{name: http, port: 18080, targetPort: 8080}]}
+`, "-n", namespace, "apply", "-f", "-")
+	balanced("service", "outside")
+	session, verdict := ask(`{"service": "outside", "attempts": 100, "interval": "200ms", "checks": [{"method": "GET", "path": "/items", "jsonpath": {"$.name": "Pen"}}]}`)
+	if verdict.Status != pipeline.StatusSuccess {
+		t.Fatalf("%+v\n%s", verdict, session.LogText())
+	}
+	if section, _ := session.SectionTitled("Requests"); !strings.Contains(section.Text, "load balancer http://") || !strings.Contains(section.Text, ":18080") {
+		t.Error(section.Text)
+	}
+
+	// An Ingress whose balancer has the name's requests at its own address, port 80.
+	cluster.Kubectl(t, `apiVersion: v1
+kind: Service
+metadata: {name: controller}
+spec: {type: LoadBalancer, selector: {app: shop}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: shop}
+spec: {rules: [{host: shop.example.com, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: shop, port: {number: 80}}}}]}}]}
+`, "-n", namespace, "apply", "-f", "-")
+	balanced("service", "controller")
+	balanced("ingress", "shop")
+	session, verdict = ask(`{"service": "shop", "port": 80, "attempts": 100, "interval": "200ms", "checks": [{"method": "GET", "path": "/cgi-bin/host", "contains": ["asked as shop.example.com"]}]}`)
+	if verdict.Status != pipeline.StatusSuccess {
+		t.Fatalf("%+v\n%s", verdict, session.LogText())
+	}
+	if section, _ := session.SectionTitled("Requests"); !strings.Contains(section.Text, "ingress shop, http://shop.example.com") {
+		t.Error(section.Text)
 	}
 }

@@ -14,7 +14,11 @@ import (
 
 // moved says that what would be applied is no longer what was approved. The gate lets nothing else in its place.
 func moved(format string, args ...any) error {
-	return fail("The plan moved: "+fmt.Sprintf(format, args...), "The saved plan is not applied, because %s. Retry the stage: it plans anew, and the new plan is decided on anew.", fmt.Sprintf(format, args...))
+	why := fmt.Sprintf(format, args...)
+	return &failure{pipeline.Verdict{
+		Status: pipeline.StatusFailure, Title: "The plan moved: " + why, Void: why,
+		Cause: "The saved plan is not applied, because " + why + ". A new plan is made, and decided on anew.",
+	}}
 }
 
 // apply carries out the plan that the first step kept, and nothing else.

@@ -46,7 +46,11 @@ type facts struct {
 // prepare makes a plan, shows it, and keeps it for the second step.
 func (a *attempt) prepare(ctx context.Context) (pipeline.Verdict, error) {
 	a.findCommitted()
-	for _, step := range []func(context.Context) error{a.setUp, a.checkAccess, a.checkFormat} {
+	steps := []func(context.Context) error{a.setUp, a.checkAccess, a.checkFormat}
+	if a.compares() {
+		steps = steps[:2] // the form of the code is no news of the world
+	}
+	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return pipeline.Verdict{}, err
 		}
@@ -75,6 +79,23 @@ func (a *attempt) destroys() bool { return a.s.Task().Action == pipeline.ActionD
 
 // only reports whether nothing is applied afterwards: a pull request, or /plan.
 func (a *attempt) only() bool { return a.s.Task().Stage.Steps == pipeline.PrepareOnly }
+
+// compares reports whether the clock asked how far what is there has drifted.
+func (a *attempt) compares() bool { return a.s.Task().Trigger.Event == pipeline.EventSchedule }
+
+// drift is what a comparison found. What was changed outside is for people to look at, and fails nothing.
+func (a *attempt) drift(plan report.Plan) pipeline.Verdict {
+	v := pipeline.Verdict{Status: pipeline.StatusSuccess, Title: "No drift"}
+	if n := len(plan.Drift); n > 0 {
+		v.Status, v.Title = pipeline.StatusNeutral, fmt.Sprintf("Drift: %s changed outside", report.Count(n, "resource"))
+		v.Cause = "What is there is not what was applied last: somebody, or something, changed it outside of Terraform. Nothing is put " +
+			"right by this check: deploy, and the plan that puts it right is shown and approved, or take the change into the configuration."
+	}
+	if !plan.Empty() {
+		v.Title += fmt.Sprintf("; a plan has %s", plan.Counts())
+	}
+	return v
+}
 
 // plan makes the plan. One that nobody will apply takes no lock: it writes nothing, not even that.
 func (a *attempt) plan(ctx context.Context, file string) error {
@@ -152,6 +173,9 @@ func (a *attempt) show(ctx context.Context, file string) (pipeline.Verdict, erro
 			return "", err
 		}
 		verdict = pipeline.Verdict{Status: pipeline.StatusSuccess, Title: a.title(plan)}
+		if a.compares() {
+			verdict = a.drift(plan)
+		}
 		return known.State.String(), nil
 	})
 	return verdict, err

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/stage/stagetest"
@@ -56,6 +57,40 @@ func TestDrift(t *testing.T) {
 	wantVerdict(t, w.apply(t.Context(), t, p), pipeline.StatusSuccess, "Applied: 1 added", "")
 }
 
+// A look that the clock asked for tells what was changed outside, changes nothing and locks nothing.
+func TestScheduledLook(t *testing.T) {
+	w, file := fileWorld(t)
+	w.applied(t)
+	w.event, w.steps = pipeline.EventSchedule, pipeline.PrepareOnly
+	wantVerdict(t, w.prepare(t), pipeline.StatusSuccess, "No drift", "")
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	p := w.prepare(t)
+	wantVerdict(t, p, pipeline.StatusNeutral, "Drift: 1 resource changed outside; a plan has 1 to add, 0 to change, 0 to destroy", "Nothing is put right by this check")
+	if section, found := p.SectionTitled("Drift"); !found || fmt.Sprint(section.Table.Rows) != "[[local_file.made deleted]]" {
+		t.Errorf("drift = %+v", section.Table)
+	}
+	if len(p.Recorded.Private) > 0 || len(p.Recorded.Parts) > 0 {
+		t.Errorf("it is kept for an apply: %+v", p.Recorded)
+	}
+	for _, command := range p.Recorded.Commands {
+		if strings.Contains(strings.Join(command, " "), " plan ") && !strings.Contains(strings.Join(command, " "), "-lock=false") {
+			t.Errorf("it locks the state: %q", command)
+		}
+	}
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("it was put right: %v", err)
+	}
+}
+
+// What the configuration has and nobody applied yet is no drift.
+func TestScheduledLookAtWhatWasNotApplied(t *testing.T) {
+	w := newWorld(t, map[string]string{"infra/main.tf": aThing})
+	w.event, w.steps = pipeline.EventSchedule, pipeline.PrepareOnly
+	wantVerdict(t, w.prepare(t), pipeline.StatusSuccess, "No drift; a plan has 1 to add, 0 to change, 0 to destroy", "")
+}
+
 // The lock file of the plan goes with it: the apply may choose no other provider.
 func TestLockFileGoesWithThePlan(t *testing.T) {
 	w, _ := fileWorld(t)
@@ -72,6 +107,7 @@ func TestLockFileGoesWithThePlan(t *testing.T) {
 // Several runs fill and use the cache of providers at the same time.
 func TestProvidersAreShared(t *testing.T) {
 	w, _ := fileWorld(t)
+	w.options.LockTimeout = 5 * time.Minute // they also have one state
 	w.files["infra/"+lockFile] = string(w.planned(t).Recorded.Private[keptLockFile])
 	cached := filepath.Join(w.cache, pluginCache, "example.com")
 	if _, err := os.Stat(cached); err != nil {

@@ -229,7 +229,7 @@ func TestStalePlan(t *testing.T) {
 	w.applied(t)
 
 	a := w.apply(t.Context(), t, p)
-	wantVerdict(t, a, pipeline.StatusFailure, "The plan moved: the state changed since it was made: it was at serial 1 of ", "Retry the stage: it plans anew")
+	wantVerdict(t, a, pipeline.StatusFailure, "The plan moved: the state changed since it was made: it was at serial 1 of ", "A new plan is made")
 	for _, command := range a.Recorded.Commands {
 		if len(command) > 1 && command[1] == "apply" {
 			t.Error("it was applied")

@@ -30,6 +30,7 @@ type world struct {
 	// steps defaults to PrepareThenApply.
 	steps       pipeline.Steps
 	action      pipeline.Action
+	event       pipeline.Event
 	environment *pipeline.EnvironmentDefinition
 	attempt     int
 	grace       time.Duration
@@ -45,7 +46,7 @@ func newWorld(t *testing.T, files map[string]string) *world {
 		t.Fatal(err)
 	}
 	return &world{
-		files: files, cache: cache, steps: pipeline.PrepareThenApply, attempt: 1, grace: 30 * time.Second, sha: strings.Repeat("ab", 20),
+		files: files, cache: cache, event: pipeline.EventPush, steps: pipeline.PrepareThenApply, attempt: 1, grace: 30 * time.Second, sha: strings.Repeat("ab", 20),
 		options: Options{Machine: Machine{Path: []string{machine}}, LockTimeout: time.Second},
 	}
 }
@@ -59,7 +60,7 @@ func (w *world) session(t *testing.T, phase pipeline.Phase, kept map[string][]by
 	return stagetest.New(t, stagetest.Options{
 		Task: pipeline.Task{
 			ID: "r7-s1-a1", Attempt: w.attempt, RunNumber: 7, Phase: phase, Parts: parts, Action: w.action, Environment: w.environment, Grace: w.grace,
-			Trigger: pipeline.Trigger{Event: pipeline.EventPush, SHA: w.sha, Branch: "main", Repository: pipeline.Repository{Owner: "acme", Name: "shop"}},
+			Trigger: pipeline.Trigger{Event: w.event, SHA: w.sha, Branch: "main", Repository: pipeline.Repository{Owner: "acme", Name: "shop"}},
 			Stage: pipeline.StageSpec{
 				Key: "terraform-provision (production)", ID: "terraform-provision", Uses: "terraform", With: with, Environment: "production",
 				Secrets: w.named, Env: w.env, Steps: w.steps, Enters: w.steps == pipeline.PrepareThenApply,

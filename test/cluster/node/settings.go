@@ -152,6 +152,9 @@ func (c cluster) kubelet() object {
 		"failCgroupV1":             false,
 		"failSwapOn":               false,
 		"serializeImagePulls":      false,
+		// A container that ends is started again at once: that it ends each time is seen in seconds.
+		"crashLoopBackOff": object{"maxContainerRestartPeriod": "2s"},
+		"featureGates":     object{"KubeletCrashLoopBackOffMax": true},
 		// A machine that is nearly full is no reason to end the pods of a test.
 		"evictionHard":                object{"nodefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.available": "0%", "imagefs.inodesFree": "0%", "memory.available": "1Mi"},
 		"imageGCHighThresholdPercent": 100,

@@ -1,0 +1,100 @@
+package kubernetes
+
+import (
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+func TestCanaryPods(t *testing.T) {
+	for _, c := range []struct{ replicas, percent, want int64 }{
+		{1, 1, 1}, {1, 50, 1}, {1, 90, 9}, {3, 25, 1}, {4, 20, 1}, {4, 50, 4}, {10, 10, 2}, {10, 9, 1}, {100, 33, 50},
+	} {
+		got := canaryPods(c.replicas, c.percent)
+		if got != c.want {
+			t.Errorf("%d pods, %d %%: %d, want %d", c.replicas, c.percent, got, c.want)
+		}
+		if 100*got < c.percent*(got+c.replicas) {
+			t.Errorf("%d of %d pods are less than %d %%", got, got+c.replicas, c.percent)
+		}
+	}
+}
+
+func TestCanaryOf(t *testing.T) {
+	object := func(name string) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": name},
+			"spec": map[string]any{
+				"paused": true, "replicas": int64(7), "selector": map[string]any{"matchLabels": map[string]any{"app": "web"}},
+				"template": map[string]any{"metadata": map[string]any{"labels": map[string]any{"app": "web"}}},
+			},
+		}}
+	}
+	made, err := canaryOf(object("web"), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made.GetName() != "web-canary" || made.GetLabels()[trackLabel] != canary {
+		t.Errorf("%+v", made.Object)
+	}
+	for _, path := range []string{"spec/selector/matchLabels", "spec/template/metadata/labels"} {
+		labels := nested(made.Object, strings.Split(path, "/")...)
+		if labels["app"] != "web" || labels[trackLabel] != canary {
+			t.Errorf("%s: %v", path, labels)
+		}
+	}
+	if spec := nested(made.Object, "spec"); spec["replicas"] != int64(2) || spec["paused"] != nil {
+		t.Errorf("%v", spec)
+	}
+	if _, err := canaryOf(object(strings.Repeat("w", 60)), 2); err == nil || !strings.Contains(err.Error(), "has no room") {
+		t.Errorf("%v", err)
+	}
+}
+
+// What is new is tried on pods of its own: what answers wrong, or does not come up, changes nothing that runs.
+func TestCanary(t *testing.T) {
+	s := newSite(t)
+	s.secrets = map[string]string{"PASSWORD": "correct horse"}
+	version := func(word, does string) attempt {
+		a := standard()
+		a.sha = "c" + word[:1]
+		a.files = web(`mkdir /www; echo `+word+` > /www/word; touch /tmp/ready; `+does, "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}\n")
+		a.settings += `, "strategy": "canary", "canary": {"steps": [25, 60], "smoke": {"service": "web", "attempts": 20, "interval": "200ms",
+			"checks": [{"method": "GET", "path": "/word", "contains": ["` + word + `"]}]}}`
+		return a
+	}
+	const serves = "exec httpd -f -p 8080 -h /www"
+	runs := func(word string) {
+		t.Helper()
+		if got := s.kubectl("get", "deployment", "web", "-o", "jsonpath={.spec.template.spec.containers[0].command[2]} {.status.availableReplicas}"); !strings.Contains(got, "echo "+word) || !strings.HasSuffix(got, " 1") {
+			t.Errorf("%s, want %s", got, word)
+		}
+		if got := s.kubectl("get", "deployments,services", "-o", "name"); got != "deployment.apps/web\nservice/web" {
+			t.Errorf("left are %q", got)
+		}
+	}
+	_, done, verdict := s.deploy(version("alpha", serves))
+	s.succeeded(verdict, done)
+	if _, found := done.SectionTitled("Canary at 25 %: Requests"); found {
+		t.Error("the first deploy had a canary")
+	}
+	runs("alpha")
+	_, done, verdict = s.deploy(version("beta", serves))
+	s.succeeded(verdict, done)
+	for _, title := range []string{"Canary at 25 %: Requests", "Canary at 60 %: Requests"} {
+		section, found := done.SectionTitled(title)
+		if !found || !strings.Contains(section.Text, "service web-canary") {
+			t.Errorf("%s: %+v", title, section)
+		}
+	}
+	runs("beta")
+	wrong := version("gamma", serves)
+	wrong.files["k8s/web.yaml"] = strings.ReplaceAll(wrong.files["k8s/web.yaml"], "echo gamma", "echo rubbish")
+	_, done, verdict = s.deploy(wrong)
+	s.failed(verdict, done, "Canary at 25 % failed: Health check failed after 20 attempts", "what ran before was not changed")
+	runs("beta")
+	_, done, verdict = s.deploy(version("delta", "exit 3"))
+	s.failed(verdict, done, "Deployment web-canary is not ready: CrashLoopBackOff")
+	runs("beta")
+}
