@@ -39,7 +39,7 @@ var runnerRules = []rule{ //nolint:gochecknoglobals // part of the constant tabl
 		},
 	},
 	{
-		id: "disk-full", line: re(`No space left on device|\[Errno 28\]|ENOSPC|Disk quota exceeded`),
+		id: "disk-full", line: re(`[Nn]o space left on device|\[Errno 28\]|ENOSPC|[Dd]isk quota exceeded`),
 		cause: "The disk of the runner is full.",
 		remedy: []string{
 			"Make room in the data folder of the bot, or give it a larger disk.",

@@ -152,23 +152,42 @@ func (w *World) registry(ctx context.Context, name, password string) (address st
 	return address, nil
 }
 
-// buildkit starts a daemon that keeps everything below root.
+// buildkit starts a daemon that keeps everything below root and listens on a socket.
 func (w *World) buildkit(ctx context.Context, root string) (string, error) {
-	if err := os.MkdirAll(root, 0o700); err != nil {
-		return "", err
-	}
 	socket, err := w.socket(root)
 	if err != nil {
 		return "", err
 	}
+	return "unix://" + socket, w.launchBuildkit(ctx, root, "unix://"+socket, "", answers("unix", socket))
+}
+
+// SecureBuildkit starts a daemon that listens on tcp:// for those whose certificate is signed by ca.pem in a folder, where
+// its own cert.pem and key.pem are, too.
+func (w *World) SecureBuildkit(ctx context.Context, root, certificates string) (string, error) {
+	port, err := freePort(ctx)
+	if err != nil {
+		return "", err
+	}
+	address := "127.0.0.1:" + strconv.Itoa(port)
+	tls := ""
+	for key, file := range map[string]string{"cert": "cert.pem", "key": "key.pem", "ca": "ca.pem"} {
+		tls += fmt.Sprintf("  %s = %q\n", key, filepath.Join(certificates, file))
+	}
+	return "tcp://" + address, w.launchBuildkit(ctx, root, "tcp://"+address, "[grpc.tls]\n"+tls, answers("tcp", address))
+}
+
+func (w *World) launchBuildkit(ctx context.Context, root, address, tls string, ready func(context.Context) error) error {
+	if err := os.MkdirAll(root, 0o700); err != nil {
+		return err
+	}
 	config := fmt.Sprintf(`root = %q
 [grpc]
-  address = ["unix://%s"]
-[worker.oci]
+  address = [%q]
+%s[worker.oci]
   enabled = true
 [worker.containerd]
   enabled = false
-`, filepath.Join(root, "state"), socket)
+`, filepath.Join(root, "state"), address, tls)
 	if !w.direct {
 		config += fmt.Sprintf("[registry.\"docker.io\"]\n  mirrors = [%q]\n", w.Open)
 	}
@@ -179,16 +198,16 @@ func (w *World) buildkit(ctx context.Context, root string) (string, error) {
 	}
 	file := filepath.Join(root, "buildkitd.toml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		return "", err
+		return err
 	}
 	// runc is looked for on PATH, where users who are not root have no /usr/sbin.
 	env := []string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin"}
-	d, err := launch(ctx, root, "buildkitd", env, answers("unix", socket), "--config", file)
+	d, err := launch(ctx, root, "buildkitd", env, ready, "--config", file)
 	if err != nil {
-		return "", err
+		return err
 	}
 	w.daemons = append(w.daemons, d)
-	return "unix://" + socket, nil
+	return nil
 }
 
 // maxSocket is how long the path of a socket may be.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/slipwayhq/slipway/internal/buildkit"
 	"github.com/slipwayhq/slipway/internal/pipeline"
@@ -24,6 +25,12 @@ func (a *attempt) notBuilt(p place, err error) error {
 	}
 	if problem.Lost {
 		return fmt.Errorf("the builder was lost while it built: %w", err)
+	}
+	if diskFull.MatchString(problem.Message) && strings.Contains(problem.Message, "/"+layoutsDir+"/"+newPrefix) {
+		return &red{pipeline.Verdict{
+			Status: pipeline.StatusFailure, Infrastructure: true, Title: "The disk of the bot's cache is full",
+			Cause: "The image was built, and there is no room for it between the two steps: no space left on device.",
+		}}
 	}
 	verdict := judge(problem)
 	where := p.name

@@ -9,12 +9,14 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/slipwayhq/slipway/internal/buildkit"
 	"github.com/slipwayhq/slipway/internal/diagnosis"
+	"github.com/slipwayhq/slipway/internal/imagetest"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/signature"
 )
@@ -123,6 +125,129 @@ func TestACancelInMidPush(t *testing.T) {
 	j.apply(first)
 	if found := j.inRegistry("main", sha1, "latest"); len(found) != 3 {
 		t.Errorf("the registry holds %v", found)
+	}
+}
+
+// flaky stands between the stage and the open registry, and answers 503 to what it is told to.
+func flaky(t *testing.T, refuses func(*http.Request) bool) (host string) {
+	t.Helper()
+	target, err := url.Parse("http://" + world.Open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(target); p.Out.Host = p.In.Host }}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refuses(r) {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return strings.TrimPrefix(server.URL, "http://")
+}
+
+func TestARegistryThatGoesDownBeforeThePush(t *testing.T) {
+	for name, refuses := range map[string]func(*http.Request) bool{
+		"everything": func(*http.Request) bool { return true },
+		"the manifests": func(r *http.Request) bool {
+			return r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/manifests/sha256")
+		},
+		"the tags": func(r *http.Request) bool {
+			return r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "/manifests/main")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := newJob(t, app()).withoutTrivy()
+			repository := "/acme/" + strings.ReplaceAll(name, " ", "-")
+			j.with["repository"] = world.Open + repository
+			first, _ := j.prepare()
+			host := flaky(t, refuses)
+			j.with["repository"], j.options.Insecure = host+repository, []string{host}
+			s, verdict, err := j.run(t.Context(), pipeline.PhaseApply, first.Recorded.Private)
+			if err != nil || verdict.Status != pipeline.StatusFailure || !verdict.Infrastructure || !strings.Contains(verdict.Cause, host) {
+				t.Errorf("got %+v, %v; want a failure that is tried again\n%s", verdict, err, s.LogText())
+			}
+			if len(s.Recorded.Parts) > 0 || len(s.Recorded.Outputs) > 0 {
+				t.Errorf("it publishes parts %v, outputs %v", s.Recorded.Parts, s.Recorded.Outputs)
+			}
+			j.with["repository"], j.options.Insecure = world.Open+repository, []string{world.Open}
+			if found := j.inRegistry("main", sha1, "latest"); len(found) > 0 {
+				t.Errorf("the registry holds %v", found)
+			}
+			j.apply(first)
+			if found := j.inRegistry("main", sha1, "latest"); len(found) != 3 {
+				t.Errorf("tried again, the registry holds %v", found)
+			}
+		})
+	}
+}
+
+func TestAPasswordThatIsWrongBeforeThePush(t *testing.T) {
+	j := newJob(t, app()).withoutTrivy()
+	j.with["repository"] = world.Closed + "/acme/rotated"
+	j.secrets = map[string]string{secretUser: imagetest.User, secretPassword: imagetest.Password}
+	first, _ := j.prepare()
+	j.secrets[secretPassword] = "rotated-meanwhile"
+	s, verdict, err := j.run(t.Context(), pipeline.PhaseApply, first.Recorded.Private)
+	if err != nil || verdict.Status != pipeline.StatusFailure || verdict.Infrastructure || !strings.Contains(verdict.Title, "does not accept the login") {
+		t.Errorf("got %+v, %v", verdict, err)
+	}
+	if found := diagnosis.Find(pipeline.StageSpec{Uses: "image"}, verdict, s.Recorded.Lines); found == nil || found.ID != "registry-login-refused" {
+		t.Errorf("the diagnosis is %+v", found)
+	}
+	j.secrets[secretPassword] = imagetest.Password
+	if found := j.inRegistry("main", sha1, "latest"); len(found) > 0 {
+		t.Errorf("the registry holds %v", found)
+	}
+}
+
+// The disk of the bot's own cache, where the image lies between the steps.
+func TestADiskOfTheCacheThatIsFull(t *testing.T) {
+	j := newJob(t, map[string]string{"Dockerfile": "FROM base:1\nRUN dd if=/dev/urandom of=/big bs=1M count=40\n"}).withoutTrivy()
+	roomy := j.cache
+	j.cache = t.TempDir()
+	if err := syscall.Mount("tmpfs", j.cache, "tmpfs", 0, "size=16m"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(j.cache, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	small := j.cache
+	s, verdict, err := j.run(t.Context(), pipeline.PhasePrepare, nil)
+	if err != nil || verdict.Status != pipeline.StatusFailure {
+		t.Fatalf("got %+v, %v\n%s", verdict, err, s.LogText())
+	}
+	if verdict.Title != "The disk of the bot's cache is full" || !verdict.Infrastructure {
+		t.Errorf("the verdict is %+v", verdict)
+	}
+	if found := diagnosis.Find(pipeline.StageSpec{Uses: "image"}, verdict, s.Recorded.Lines); found == nil || found.ID != "disk-full" {
+		t.Errorf("the diagnosis is %+v of %+v\n%s", found, verdict, s.LogText())
+	}
+	left, err := os.ReadDir(filepath.Join(small, cacheImages, layoutsDir))
+	if err != nil || len(left) > 0 {
+		t.Errorf("half an image is left: %v, %v", left, err)
+	}
+	j.cache = roomy
+	defer func() { j.cache = small }() // for the unmount
+	first, _ := j.prepare()
+	j.apply(first)
+}
+
+func TestBuildArgumentsTargetAndAnotherDockerfile(t *testing.T) {
+	j := newJob(t, map[string]string{
+		"web/build/Dockerfile.prod": "ARG BASE=nowhere\nFROM $BASE:1 AS app\nARG WORD=none\nENV WORD=$WORD\nCOPY main.txt /main.txt\nFROM app AS tests\nRUN exit 1\n",
+		"web/main.txt":              "one",
+	}).withoutTrivy()
+	j.with["context"], j.with["dockerfile"], j.with["target"] = "web", "web/build/Dockerfile.prod", "app"
+	j.with["build-args"] = map[string]string{"BASE": "base", "WORD": "given"}
+	first, _ := j.prepare()
+	j.apply(first)
+	config, err := j.image("main").ConfigFile()
+	if err != nil || !slices.Contains(config.Config.Env, "WORD=given") {
+		t.Errorf("the environment of the image is %v (%v)", config.Config.Env, err)
 	}
 }
 
