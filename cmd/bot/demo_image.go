@@ -46,7 +46,7 @@ func startDemoImages(ctx context.Context, dir, at string, say func(string)) (dem
 	standIns, direct := "", at == "" && demoHubAnswers(ctx) == nil
 	if at == "" && !direct {
 		standIns = imagetest.StandInFolder()
-		if _, err := os.Stat(filepath.Join(standIns, "index.json")); err != nil {
+		if !demoFile(filepath.Join(standIns, "index.json")) {
 			return demoImages{lacks: fmt.Sprintf("Docker Hub cannot be reached, and nothing stands in for %s:%s: %s makes it", demoBase, demoBaseTag, demoImagesScript)}, nil
 		}
 	}
@@ -138,6 +138,11 @@ func demoToolsLack() string {
 		}
 	}
 	return ""
+}
+
+func demoFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // demoHubPatience bounds the question, without which an unanswered one would hold up the demo.

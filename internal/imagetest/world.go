@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/crypto/bcrypt"
 )
@@ -169,18 +170,17 @@ func (w *World) SecureBuildkit(ctx context.Context, root, certificates string) (
 		return "", err
 	}
 	address := "127.0.0.1:" + strconv.Itoa(port)
-	tls := ""
-	for key, file := range map[string]string{"cert": "cert.pem", "key": "key.pem", "ca": "ca.pem"} {
-		tls += fmt.Sprintf("  %s = %q\n", key, filepath.Join(certificates, file))
-	}
-	return "tcp://" + address, w.launchBuildkit(ctx, root, "tcp://"+address, "[grpc.tls]\n"+tls, answers("tcp", address))
+	tls := fmt.Sprintf("[grpc.tls]\n  cert = %q\n  key = %q\n  ca = %q\n",
+		filepath.Join(certificates, "cert.pem"), filepath.Join(certificates, "key.pem"), filepath.Join(certificates, "ca.pem"))
+	return "tcp://" + address, w.launchBuildkit(ctx, root, "tcp://"+address, tls, answers("tcp", address))
 }
 
 func (w *World) launchBuildkit(ctx context.Context, root, address, tls string, ready func(context.Context) error) error {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return err
 	}
-	config := fmt.Sprintf(`root = %q
+	var config strings.Builder
+	fmt.Fprintf(&config, `root = %q
 [grpc]
   address = [%q]
 %s[worker.oci]
@@ -189,15 +189,15 @@ func (w *World) launchBuildkit(ctx context.Context, root, address, tls string, r
   enabled = false
 `, filepath.Join(root, "state"), address, tls)
 	if !w.direct {
-		config += fmt.Sprintf("[registry.\"docker.io\"]\n  mirrors = [%q]\n", w.Open)
+		fmt.Fprintf(&config, "[registry.\"docker.io\"]\n  mirrors = [%q]\n", w.Open)
 	}
 	for _, host := range []string{w.Open, w.Closed} {
 		if host != "" {
-			config += fmt.Sprintf("[registry.%q]\n  http = true\n", host)
+			fmt.Fprintf(&config, "[registry.%q]\n  http = true\n", host)
 		}
 	}
 	file := filepath.Join(root, "buildkitd.toml")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(config.String()), 0o600); err != nil {
 		return err
 	}
 	// runc is looked for on PATH, where users who are not root have no /usr/sbin.

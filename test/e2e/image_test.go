@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -126,9 +127,7 @@ func imageSite(t *testing.T, world *imagetest.World, pipeline string, more githu
 		".github/slipway.yml": fmt.Sprintf(pipeline, world.Open), "test.sh": "true\n", "main.txt": "one",
 		"Dockerfile": "FROM base:1 AS build\nRUN echo compiled > /app.bin\nFROM base:1\nCOPY --from=build /app.bin /app.bin\nCOPY main.txt /main.txt\nUSER app\n",
 	}
-	for name, text := range more {
-		files[name] = text
-	}
+	maps.Copy(files, more)
 	s := newSite(t, files)
 	s.env = []string{"SLIPWAY_BUILDKIT=" + world.Buildkit, "SLIPWAY_INSECURE_REGISTRIES=" + world.Open}
 	s.start()
