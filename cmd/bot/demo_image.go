@@ -43,9 +43,8 @@ func startDemoImages(ctx context.Context, dir, at string, say func(string)) (dem
 	if lacks != "" {
 		return demoImages{lacks: lacks}, nil
 	}
-	standIns := ""
-	hub := demoHubAnswers(ctx)
-	if at == "" && hub != nil {
+	standIns, direct := "", at == "" && demoHubAnswers(ctx) == nil
+	if at == "" && !direct {
 		standIns = imagetest.StandInFolder()
 		if _, err := os.Stat(filepath.Join(standIns, "index.json")); err != nil {
 			return demoImages{lacks: fmt.Sprintf("Docker Hub cannot be reached, and nothing stands in for %s:%s: %s makes it", demoBase, demoBaseTag, demoImagesScript)}, nil
@@ -54,7 +53,7 @@ func startDemoImages(ctx context.Context, dir, at string, say func(string)) (dem
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return demoImages{}, err
 	}
-	world, err := imagetest.StartOpen(ctx, imagetest.OpenOptions{Dir: dir, Registry: at, Direct: at == "" && hub == nil})
+	world, err := imagetest.StartOpen(ctx, imagetest.OpenOptions{Dir: dir, Registry: at, Direct: direct})
 	if err != nil {
 		return demoImages{}, fmt.Errorf("start what builds images: %w", err)
 	}

@@ -101,7 +101,7 @@ func (s *scanner) download(ctx context.Context, dir string) (problem string, err
 	case err != nil:
 		return "", err
 	case !exit.OK():
-		return "it could not be fetched (" + string(said) + ")", nil
+		return "it could not be fetched (" + said.String() + ")", nil
 	}
 	return "", nil
 }

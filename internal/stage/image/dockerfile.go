@@ -25,6 +25,8 @@ type dockerfile struct {
 	// labels are those that the final stage sets by itself.
 	labels map[string]bool
 	lines  []instruction
+	// from is the line that the stage begins with which becomes the image; 0: unknown.
+	from int
 }
 
 // instruction is where an instruction stands, to find it again by what the image's history says.
@@ -111,6 +113,9 @@ func (d *dockerfile) follow(target string, words expander) {
 	if i, found := instructions.HasStage(d.stages, target); found && target != "" {
 		at = i
 	}
+	if at >= 0 && len(d.stages[at].Location) > 0 {
+		d.from = d.stages[at].Location[0].Start.Line
+	}
 	for at >= 0 {
 		for _, command := range d.stages[at].Commands {
 			if label, ok := command.(*instructions.LabelCommand); ok {
@@ -172,7 +177,8 @@ func (d *dockerfile) image(name string, words expander) {
 // lineOf finds the instruction that the image's history says made a layer: "COPY . /app # buildkit".
 func (d dockerfile) lineOf(createdBy string) (first, end int) {
 	wanted := normal(strings.TrimSuffix(strings.TrimSpace(createdBy), "# buildkit"))
-	if _, shell, found := strings.Cut(wanted, "RUN /bin/sh -c "); found {
+	// With build arguments it begins with how many and which: "RUN |1 VERSION=1 /bin/sh -c make".
+	if _, shell, found := strings.Cut(wanted, "/bin/sh -c "); found && strings.HasPrefix(wanted, "RUN ") {
 		wanted = "RUN " + shell
 	}
 	for _, one := range d.lines {
@@ -183,11 +189,14 @@ func (d dockerfile) lineOf(createdBy string) (first, end int) {
 	return 0, 0
 }
 
-// normal is an instruction with single spaces, and its word in capitals.
+// normal is an instruction with single spaces, its word in capitals, and without its flags, which history leaves out.
 func normal(text string) string {
 	fields := strings.Fields(strings.ReplaceAll(text, "\\\n", " "))
 	if len(fields) > 0 {
 		fields[0] = strings.ToUpper(fields[0])
+	}
+	for len(fields) > 1 && strings.HasPrefix(fields[1], "--") {
+		fields = slices.Delete(fields, 1, 2)
 	}
 	return strings.Join(fields, " ")
 }

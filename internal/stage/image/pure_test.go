@@ -183,3 +183,21 @@ func TestWhatFails(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatTrivyComplainsOf(t *testing.T) {
+	for said, want := range map[string]string{
+		"": "Trivy does not say why",
+		"2026-01-01T00:00:00Z\tINFO\t[vulndb] Need to update DB\n2026-01-01T00:00:00Z\tFATAL\tFatal error\trun error: init error: DB error: failed to download vulnerability DB: OCI artifact error: failed to download artifact from r/db:2: OCI repository error: 1 error occurred:\n\t* Get \"http://r/v2/\": connection refused\n\n": "failed to download artifact from r/db:2: OCI repository error: Get \"http://r/v2/\": connection refused",
+		"first\n2026-01-01T00:00:00Z\tFATAL\tFatal error\trun error: scan error: no such image\nafterwards": "scan error: no such image",
+		"t\tFATAL\trun error: failed to fetch: 2 errors occurred:\n\t* one\n\t* two\n":                      "failed to fetch: one; two",
+		"only this\nand that": "only this",
+	} {
+		var c complaint
+		for line := range strings.SplitSeq(said, "\n") {
+			c.hear(line)
+		}
+		if got := c.String(); got != want {
+			t.Errorf("of %q: %q, want %q", said, got, want)
+		}
+	}
+}

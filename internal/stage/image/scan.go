@@ -348,22 +348,46 @@ func (s *scanner) dockerfile(ctx context.Context, b building, result *scanned) (
 	if err != nil {
 		return "", err
 	}
-	found := r.remarks(b.place.name)
+	found := r.remarks(b.dockerfile, b.place.name)
 	result.places = append(result.places, found...)
 	return report.Count(len(found), "remark"), nil
 }
 
-// complaint is what Trivy says of its failure: the line it marks as fatal, else the last that says something.
-type complaint string
+// complaint is what Trivy says of its failure: the line it marks as fatal, with the reasons it lists below it, else the first
+// that says something.
+type complaint struct {
+	text  string
+	fatal bool
+}
 
-// marks are what Trivy puts before such a message.
-var marks = regexp.MustCompile(`^.*\tFATAL\t(?:Fatal error\t)?(?:run error: )?`)
+func (c complaint) String() string {
+	if c.text == "" {
+		return "Trivy does not say why"
+	}
+	return clip(c.text, maxCell*2)
+}
+
+var (
+	// marks are what Trivy puts before such a message.
+	marks = regexp.MustCompile(`^.*\tFATAL\t(?:Fatal error\t)?(?:run error: )?`)
+	// listed is how a message ends whose reasons follow, a line each.
+	listed = regexp.MustCompile(`\d+ errors? occurred:$`)
+)
 
 func (c *complaint) hear(line string) {
-	line = strings.TrimSpace(line)
-	if fatal := marks.FindString(line); fatal != "" {
-		*c = complaint(clip(line[len(fatal):], maxCell*2))
-	} else if line != "" && *c == "" {
-		*c = complaint(clip(line, maxCell*2))
+	fatal := marks.FindString(line)
+	line = strings.TrimSpace(line[len(fatal):])
+	switch {
+	case fatal != "":
+		// Each of its parts has put its words before those of the one that failed: the last knows.
+		*c = complaint{line[max(0, strings.LastIndex(line, "failed to")):], true}
+	case c.fatal && strings.HasPrefix(line, "* "):
+		if last := listed.FindString(c.text); last != "" {
+			c.text = strings.TrimSuffix(c.text, last) + line[len("* "):]
+		} else {
+			c.text += "; " + line[len("* "):]
+		}
+	case line != "" && c.text == "":
+		c.text = line
 	}
 }

@@ -135,7 +135,7 @@ func TestAGoodImageIsPublishedWithItsContents(t *testing.T) {
 func TestSecretsAndMisconfigurationAreOnTheirLines(t *testing.T) {
 	token := "ghp_" + strings.Repeat("aB3dE5", 6)
 	j := newJob(t, map[string]string{
-		"Dockerfile": "FROM base:2-slim\nUSER root\nCOPY config.env /config.env\nENV MODE=x\n", "config.env": "GITHUB_TOKEN=" + token + "\n",
+		"Dockerfile": "FROM base:2-slim\nUSER root\nCOPY --chmod=644 config.env /config.env\nENV MODE=x\nARG KEY=none\nRUN cp config.env /copy.env\n", "config.env": "GITHUB_TOKEN=" + token + "\n",
 	}).withTrivy()
 	j.with["scan"] = map[string]any{"fail-on": "none"}
 	s, _ := j.prepare()
@@ -148,10 +148,17 @@ func TestSecretsAndMisconfigurationAreOnTheirLines(t *testing.T) {
 		}
 	}
 	has("A secret in the image: GitHub Personal Access Token", 3)
+	has("A secret in the image: GitHub Personal Access Token", 6)
 	has("root", 2)
 	if strings.Contains(s.LogText(), token) {
 		t.Error("the log holds the secret that was found")
 	}
+	t.Run("what is lacking", func(t *testing.T) {
+		j := newJob(t, map[string]string{"Dockerfile": "FROM base:1 AS build\n\nFROM base:2-slim\nENV MODE=x\n"}).withTrivy()
+		j.with["scan"] = map[string]any{"fail-on": "high"}
+		s, _ = j.fails("Dockerfile:3: Image user should not be 'root' (high)")
+		has("root", 3)
+	})
 }
 
 func TestTheDatabaseThatCannotBeHad(t *testing.T) {
@@ -165,7 +172,10 @@ func TestTheDatabaseThatCannotBeHad(t *testing.T) {
 		j := newJob(t, old()).withTrivy()
 		lose(j)
 		j.with["scan"] = map[string]any{"fail-on": "medium"}
-		j.fails("There is no vulnerability database, and it could not be fetched")
+		_, verdict := j.fails("There is no vulnerability database, and it could not be fetched (", "127.0.0.1:1", "connection refused")
+		if strings.Contains(verdict.Cause, "()") || strings.Contains(verdict.Cause, "FATAL") {
+			t.Errorf("the cause is %q", verdict.Cause)
+		}
 	})
 	t.Run("told", func(t *testing.T) {
 		j := newJob(t, old()).withTrivy()
@@ -190,7 +200,7 @@ func TestTheDatabaseThatCannotBeHad(t *testing.T) {
 		}
 		s, _ := j.fails("CVE-2022-3602")
 		scan, _ := s.SectionTitled("Scan")
-		if !strings.Contains(scan.Text, "is of 2026-01-01: it could not be fetched") {
+		if !strings.Contains(scan.Text, "is of 2026-01-01: it could not be fetched (") || !strings.Contains(scan.Text, "connection refused") {
 			t.Errorf("that the database is old is not told: %q", scan.Text)
 		}
 	})

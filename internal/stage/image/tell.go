@@ -273,8 +273,11 @@ func (a *attempt) tooBad(scan scanned) string {
 	for _, f := range scan.places {
 		if a.fails(f.Severity) {
 			text := f.Title + " (" + string(f.Severity) + ")"
-			if f.Path != "" {
+			switch {
+			case f.Path != "" && f.Line > 0:
 				text = fmt.Sprintf("%s:%d: %s", f.Path, f.Line, text)
+			case f.Path != "":
+				text = f.Path + ": " + text
 			}
 			failing = append(failing, text)
 		}

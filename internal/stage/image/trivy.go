@@ -144,12 +144,15 @@ func (r trivyReport) secrets(d dockerfile, file string) []pipeline.Finding {
 	return all
 }
 
-// remarks are what is wrong with the Dockerfile itself.
-func (r trivyReport) remarks(file string) []pipeline.Finding {
+// remarks are what is wrong with the Dockerfile itself. What it lacks is on the line that its last stage begins with.
+func (r trivyReport) remarks(d dockerfile, file string) []pipeline.Finding {
 	var all []pipeline.Finding
 	for _, result := range r.Results {
 		for _, m := range result.Misconfigurations {
 			severity := severityOf(m.Severity)
+			if m.Cause.StartLine == 0 {
+				m.Cause.StartLine, m.Cause.EndLine = d.from, d.from
+			}
 			all = append(all, pipeline.Finding{
 				Tool: toolTrivy, Rule: m.ID, Path: file, Line: m.Cause.StartLine, EndLine: m.Cause.EndLine, Level: levelOf(severity), Severity: severity,
 				Title: m.Title, Message: strings.TrimSpace(sentence(m.Message) + " " + sentence(m.Resolution)), URL: link(m.URL),
