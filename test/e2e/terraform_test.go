@@ -85,7 +85,7 @@ func infraSite(t *testing.T, pipeline string) *infraHouse {
 		must(t, os.WriteFile(filepath.Join(dir, "AWS_ACCESS_KEY_ID"), []byte(awsKey+"\n"), 0o600))
 		must(t, os.WriteFile(filepath.Join(dir, "AWS_SECRET_ACCESS_KEY"), []byte(awsSecret+"\n"), 0o600))
 	}
-	s.env = []string{"AWS_ENDPOINT_URL=" + server}
+	s.env = []string{"AWS_ENDPOINT_URL=" + server, "PATH=" + os.Getenv("PATH") + string(filepath.ListSeparator) + filepath.Dir(terraform)}
 	t.Setenv("AWS_ENDPOINT_URL", server)
 	admin, err := awscloud.Open(t.Context(), awscloud.Request{AccessKeyID: awsKey, SecretAccessKey: awsSecret, Region: "us-east-1"})
 	must(t, err)
