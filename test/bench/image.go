@@ -20,9 +20,10 @@ import (
 )
 
 // imageFiles is an image whose first stage works for some seconds and whose last one takes a source file.
-func imageFiles() map[string]string {
+// Its cache in the registry is written in the second step, after the tests, as in pipelines; buildctl writes none either.
+func imageFiles(registry string) map[string]string {
 	return map[string]string{ //nolint:gosec // a definition without credentials
-		".github/slipway.yml": "on: {push: {}}\nstages:\n  build:\n    uses: image\n    with: {push: never, cache: registry, provenance: true, sbom: false, scan: {fail-on: none}}\n",
+		".github/slipway.yml": "on: {push: {}}\nstages:\n  build:\n    uses: image\n    with: {repository: " + registry + "/bench/stage, push: never, cache: registry, provenance: true, sbom: false, scan: {fail-on: none}}\n",
 		"Dockerfile": "FROM base:1 AS work\nCOPY deps.txt /deps.txt\n" +
 			"RUN for i in 1 2 3 4 5 6; do dd if=/dev/zero bs=1M count=600 2>/dev/null | sha256sum >> /out; done; dd if=/dev/zero bs=1M count=20 of=/blob 2>/dev/null\n" +
 			"FROM base:1\nCOPY --from=work /out /blob /\nCOPY main.txt /main.txt\nUSER app\n",
@@ -59,7 +60,7 @@ func image(ctx context.Context, binary string) (figures []figure, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	b := imageBench{world: world, binary: binary, buildctl: buildctl, dir: dir, files: imageFiles()}
+	b := imageBench{world: world, binary: binary, buildctl: buildctl, dir: dir, files: imageFiles(world.Open)}
 	if figures, err = b.builds(ctx); err != nil {
 		return nil, err
 	}

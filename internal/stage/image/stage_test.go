@@ -33,6 +33,11 @@ func TestBuildBesideTheTestsThenPublish(t *testing.T) {
 	if found := j.inRegistry(all...); len(found) > 0 {
 		t.Fatalf("the first step has left %v in the registry", found)
 	}
+	for _, step := range first.Recorded.Steps {
+		if step.Status != pipeline.StatusSuccess {
+			t.Errorf("the step %q is %s: %s", step.Name, step.Status, step.Detail)
+		}
+	}
 	if len(first.Recorded.Parts) > 0 || len(first.Recorded.Outputs) > 0 {
 		t.Errorf("the first step publishes parts %v, outputs %v", first.Recorded.Parts, first.Recorded.Outputs)
 	}

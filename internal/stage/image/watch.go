@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/slipwayhq/slipway/internal/buildkit"
@@ -37,13 +38,15 @@ func (w *watcher) Begin(name string) func(buildkit.Ending) {
 		// Its error is the ending's, which the build itself returns too.
 		_ = w.a.s.Step(w.ctx, name, func(context.Context) (string, error) { // see above
 			close(begun)
-			return w.ending(<-ended)
+			return ending(name, <-ended)
 		})
 	}()
 	<-begun
 	w.a.s.Log(fmt.Sprintf("#%d %s", n, name))
 	return func(e buildkit.Ending) {
 		switch {
+		case e.Problem != "" && strings.HasPrefix(name, importing):
+			w.a.s.Log(fmt.Sprintf("#%d nothing is taken from there: %s", n, e.Problem))
 		case e.Problem != "":
 			w.a.s.Log(fmt.Sprintf("#%d failed: %s", n, e.Problem))
 		case e.Cached:
@@ -56,8 +59,15 @@ func (w *watcher) Begin(name string) func(buildkit.Ending) {
 	}
 }
 
-func (w *watcher) ending(e buildkit.Ending) (string, error) {
-	if e.Problem != "" {
+// importing heads the steps that look for the cache of an earlier build. A branch has none before its first one, and the
+// build goes on without.
+const importing = "importing cache manifest"
+
+func ending(name string, e buildkit.Ending) (string, error) {
+	switch {
+	case e.Problem != "" && strings.HasPrefix(name, importing):
+		return "there is none", nil
+	case e.Problem != "":
 		return "", errors.New(e.Problem)
 	}
 	if e.Cached {
