@@ -16,6 +16,7 @@ import (
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/queue"
+	"github.com/slipwayhq/slipway/internal/store"
 	"github.com/slipwayhq/slipway/internal/store/sqlite"
 )
 
@@ -308,6 +309,7 @@ func (b *bench) work(engine *pipeline.Engine) (stop func()) {
 		Handlers: queue.Handlers{
 			Delivery: func(context.Context, string) error { return nil }, Stage: engine.Work, Interrupt: engine.Interrupt,
 			Gate: func(context.Context, int64, string) error { return nil }, Announce: func(context.Context, int64, string) error { return nil },
+			Drift:     func(context.Context, store.DriftJob) error { return nil },
 			Discarded: func(_ context.Context, d queue.Discarded) { b.Errorf("given up: %+v", d) },
 		},
 		Concurrency: 4, Drain: time.Millisecond, Logger: zerolog.Nop(),
