@@ -90,12 +90,10 @@ func infraSite(t *testing.T, pipeline string) *infraHouse {
 	admin, err := awscloud.Open(t.Context(), awscloud.Request{AccessKeyID: awsKey, SecretAccessKey: awsSecret, Region: "us-east-1"})
 	must(t, err)
 	h.bucket = admin.S3(awscloud.Bucket{Name: "acme-state"})
-	_, err = h.bucket.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: ptr("acme-state")})
+	_, err = h.bucket.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: new("acme-state")})
 	must(t, err)
 	return h
 }
-
-func ptr[T any](v T) *T { return &v }
 
 type infraHouse struct {
 	*site
@@ -106,7 +104,7 @@ type infraHouse struct {
 // held are the keys of the bucket.
 func (h *infraHouse) held() string {
 	h.Helper()
-	out, err := h.bucket.ListObjectsV2(h.Context(), &s3.ListObjectsV2Input{Bucket: ptr("acme-state")})
+	out, err := h.bucket.ListObjectsV2(h.Context(), &s3.ListObjectsV2Input{Bucket: new("acme-state")})
 	must(h.T, err)
 	var keys []string
 	for _, o := range out.Contents {
