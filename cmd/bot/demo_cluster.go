@@ -70,8 +70,10 @@ func openDemoCluster(ctx context.Context) (c demoCluster, where string, err erro
 	if c.client, err = kubernetes.NewForConfig(way); err != nil {
 		return c, "", err
 	}
-	_, err = c.client.CoreV1().Namespaces().Get(ctx, demoNamespace, metav1.GetOptions{})
+	there, err := c.client.CoreV1().Namespaces().Get(ctx, demoNamespace, metav1.GetOptions{})
 	switch {
+	case err == nil && there.DeletionTimestamp != nil:
+		return c, "", fmt.Errorf("its namespace %s is being deleted: try again in a moment", demoNamespace)
 	case err == nil:
 		return c, "", fmt.Errorf("its namespace %s is there already: it may be somebody's; delete it if it is not (kubectl delete namespace %s)", demoNamespace, demoNamespace)
 	case !apierrors.IsNotFound(err):
@@ -120,7 +122,8 @@ func (c demoCluster) secrets(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	for name, value := range map[string]string{"KUBECONFIG": string(c.kubeconfig), "MONGO_USERNAME": "inventory", "MONGO_PASSWORD": rand.Text()} {
+	// The name of the user is a secret, too, and so masked everywhere: it is no word that stands elsewhere.
+	for name, value := range map[string]string{"KUBECONFIG": string(c.kubeconfig), "MONGO_USERNAME": "stockkeeper", "MONGO_PASSWORD": rand.Text()} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(value), 0o600); err != nil {
 			return err
 		}

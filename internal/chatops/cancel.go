@@ -10,10 +10,10 @@ import (
 
 func cancelCommand() Command {
 	return Command{
-		Name: "cancel", Does: "Cancels the pull request's open runs.", Who: Write,
-		More:     "What waits is cancelled at once; what runs is interrupted and reports its end; a deploy that is changing its environment ends what it has begun. `/retry` takes it up again.",
+		Name: "cancel", Does: "Cancels the pull request's open runs.", Who: Write, Closed: true,
+		More:     "What waits is cancelled at once; what runs is interrupted and reports its end; a deploy that is changing its environment ends what it has begun. `/retry` takes it up again. Of a merged pull request the runs of its merge commit are meant, too.",
 		Examples: []Example{{"/cancel", "Stops what runs for this pull request."}},
-		gather:   gatherDeployers,
+		gather:   gatherOpen,
 		decide: func(f facts, _ string) (order, *Refusal) {
 			var mine []pipeline.Run
 			withheld := ""
@@ -45,6 +45,22 @@ func cancelCommand() Command {
 			return "", nil
 		},
 	}
+}
+
+// gatherOpen adds the runs of what a pull request was merged as.
+func gatherOpen(ctx context.Context, d *Desk, f *facts, args string) (*Refusal, error) {
+	if f.pull.Merged && f.pull.Merge != "" {
+		merged, err := d.runs.Runs(ctx, pipeline.RunFilter{RepositoryID: f.repository.ID, SHA: f.pull.Merge, OpenOnly: true})
+		if err != nil {
+			return nil, fmt.Errorf("open runs of %s: %w", f.pull.Merge, err)
+		}
+		for _, run := range merged {
+			if run.Trigger.Event == pipeline.EventPush {
+				f.open = append(f.open, run)
+			}
+		}
+	}
+	return gatherDeployers(ctx, d, f, args)
 }
 
 // gatherDeployers finds out to which of the environments that the pull request's runs enter the asker may deploy.

@@ -144,6 +144,16 @@ func TestCommandsOfEnvironments(t *testing.T) {
 		{"releases", nil, "/releases production", nil, "rocket", []string{"**2** (now)", "`Release @\u200bb`", "/rollback production --to RELEASE"}},
 		{"why", needsApproval, "/why production", nil, "rocket", []string{"enters `production` once this is there", "It needs 1 approval."}},
 		{"why nothing", nil, "/why production", nil, "rocket", []string{"Nothing keeps"}},
+		{"cancel what was merged", func(w *world) {
+			waits(w)
+			merged(w)
+			w.runs[0].Trigger.Event, w.runs[0].Trigger.SHA, w.runs[0].Trigger.Deploy = pipeline.EventPush, w.pull.Merge, nil
+		}, "/cancel", []string{"cancel 9: asked by @alice"}, "rocket", nil},
+		{"cancel what was merged, by somebody else", func(w *world) {
+			waits(w)
+			merged(w)
+			w.runs[0].Trigger.Event, w.runs[0].Trigger.SHA, w.gate.deploys = pipeline.EventPush, w.pull.Merge, "carol"
+		}, "/cancel", nil, "-1", []string{"may not deploy there"}},
 		{"cancel another's deploy", func(w *world) { waits(w); w.gate.deploys = "carol" }, "/cancel", nil, "-1", []string{"a deploy to `production`", "may not deploy there"}},
 		{"retry another's deploy", func(w *world) {
 			waits(w)

@@ -25,7 +25,7 @@ type rule struct {
 }
 
 const (
-	maxEvidence = 300
+	maxEvidence = 500
 	maxLine     = 4096
 )
 

@@ -113,6 +113,19 @@ func TestAnyCrash(t *testing.T) {
 			h.settle()
 			return []int64{id}
 		}},
+		"a plan that does not hold": {[]string{"tf terraform @production", "dep kubernetes @production <tf"}, func(h *house) []int64 {
+			h.approvals(1)
+			h.void("tf (production)", "the state changed")
+			id := h.asks(pushed("c1"))
+			h.settle()
+			h.script("tf (production) prepares", pipeline.StatusSuccess, pipeline.Part{Kind: pipeline.PartPlan, Name: "tf (production)", Value: "two"})
+			h.says(id, "carol")
+			h.settle()
+			h.script("tf (production)", pipeline.StatusSuccess)
+			h.says(id, "carol")
+			h.settle()
+			return []int64{id}
+		}},
 		"fails inside": {[]string{"dep run @production retry=1"}, func(h *house) []int64 {
 			h.script("dep (production)", pipeline.StatusFailure)
 			id := h.asks(pushed("c1"))

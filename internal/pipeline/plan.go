@@ -53,35 +53,14 @@ func NewPlan(t Trigger, d Definition, facts PlanFacts) (Plan, error) {
 		if t.Schedule != nil && !compares(def, t.Schedule.Environment) {
 			continue // not skipped: checks of these names on the commit have a verdict
 		}
-		environment, refusal := stageEnvironment(t, d, def)
-		legs := def.Matrix
-		if legs == nil {
-			legs = []MatrixLeg{nil}
+		specs, err := specsOf(t, d, def, facts)
+		if err != nil {
+			return Plan{}, err
 		}
-		for i, leg := range legs {
-			spec := newSpec(def, leg, environment)
-			if i < len(def.LegWith) {
-				spec.With = def.LegWith[i]
-			}
-			spec.Checkout = d.Checkout
-			setSteps(&spec, t, facts)
-			setSecrets(&spec, d)
-			var err error
-			if spec.Skip, err = skipReason(t, d, def, environment, refusal, facts); err != nil {
-				return Plan{}, fmt.Errorf("stage %s: if: %w", def.ID, err)
-			}
-			if t.Schedule != nil {
-				if spec.Skip != "" {
-					continue
-				}
-				spec.Key += driftCheck
-			}
-			if t.Fork && spec.Skip == "" {
-				spec.Hold = holdFork(t.SHA)
-			}
+		for _, spec := range specs {
 			keys[def.ID] = append(keys[def.ID], spec.Key)
-			plan.Stages = append(plan.Stages, spec)
 		}
+		plan.Stages = append(plan.Stages, specs...)
 	}
 	if t.Schedule == nil { // what looks needs nothing
 		resolveNeeds(plan.Stages, d.Stages, keys)
@@ -94,6 +73,39 @@ func NewPlan(t Trigger, d Definition, facts PlanFacts) (Plan, error) {
 		return Plan{}, err
 	}
 	return plan, nil
+}
+
+// specsOf plans a stage, or each leg of its matrix.
+func specsOf(t Trigger, d Definition, def StageDefinition, facts PlanFacts) ([]StageSpec, error) {
+	environment, refusal := stageEnvironment(t, d, def)
+	legs := def.Matrix
+	if legs == nil {
+		legs = []MatrixLeg{nil}
+	}
+	specs := make([]StageSpec, 0, len(legs))
+	for i, leg := range legs {
+		spec := newSpec(def, leg, environment)
+		if i < len(def.LegWith) {
+			spec.With = def.LegWith[i]
+		}
+		spec.Checkout = d.Checkout
+		setSteps(&spec, t, facts)
+		setSecrets(&spec, d)
+		var err error
+		if spec.Skip, err = skipReason(t, d, def, environment, refusal, facts); err != nil {
+			return nil, fmt.Errorf("stage %s: if: %w", def.ID, err)
+		}
+		switch {
+		case t.Schedule != nil && spec.Skip != "":
+			continue
+		case t.Schedule != nil:
+			spec.Key += driftCheck
+		case t.Fork && spec.Skip == "":
+			spec.Hold = holdFork(t.SHA)
+		}
+		specs = append(specs, spec)
+	}
+	return specs, nil
 }
 
 // driftCheck ends the names of checks that tell how far an environment has drifted: the check without it, of the stage

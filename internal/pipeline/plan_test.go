@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -29,6 +30,43 @@ func pull(base string) Trigger {
 	return Trigger{
 		Event: EventPullRequest, Repository: Repository{ID: 1, Owner: "acme", Name: "shop"}, SHA: sha,
 		Ref: "refs/pull/7/head", Branch: "topic", Base: base, PullRequest: 7,
+	}
+}
+
+// A look that the clock asks for is of the infrastructure of one environment, under names of its own, and needs nothing.
+func TestPlanOfASchedule(t *testing.T) {
+	d := define("lint run", "net terraform x2 <lint", "db terraform @production <net", "other terraform @staging", "off terraform never", "dep kubernetes <db", "summary summary")
+	d.Stages[2].Paths, d.Stages[2].MatchPaths = []string{"db/**"}, func([]string) bool { return false }
+	look := push("main")
+	look.Event, look.Schedule = EventSchedule, &Schedule{Environment: "production", Due: at(0)}
+	plan, err := NewPlan(look, d, PlanFacts{Built: everyKind})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range plan.Stages {
+		got = append(got, fmt.Sprintf("%s %s %v enters=%v", s.Key, s.Steps, s.Needs, s.Enters))
+	}
+	want := []string{
+		"net (1, production) drift prepare [] enters=false", "net (2, production) drift prepare [] enters=false",
+		"db (production) drift prepare [] enters=false",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if len(plan.Entries) != 0 || len(plan.Environments) != 1 {
+		t.Errorf("entries %v, environments %v", plan.Entries, plan.Environments)
+	}
+
+	moved, later, again := look, look, look
+	moved.SHA = "another"
+	later.Schedule = &Schedule{Environment: "production", Due: at(60)}
+	again.Fresh, again.Delivery = true, "guid"
+	if look.Key() != moved.Key() || look.Key() == later.Key() || look.Key() == again.Key() {
+		t.Errorf("keys %q %q %q %q", look.Key(), moved.Key(), later.Key(), again.Key())
+	}
+	if look.Group() != later.Group() || look.Group() == push("main").Group() {
+		t.Errorf("groups %q %q", look.Group(), later.Group())
 	}
 }
 

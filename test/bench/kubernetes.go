@@ -87,7 +87,7 @@ func kubernetes(ctx context.Context, binary string) (figures []figure, err error
 		_, gone := b.kubectl(context.WithoutCancel(ctx), "delete", "namespace", exampleNamespace, "--ignore-not-found")
 		err = errors.Join(err, b.close(), gone)
 	}()
-	if err := b.secrets(map[string]string{"KUBECONFIG": string(kubeconfig), "MONGO_USERNAME": "inventory", "MONGO_PASSWORD": "a password"}); err != nil {
+	if err := b.secrets(map[string]string{"KUBECONFIG": string(kubeconfig), "MONGO_USERNAME": "stockkeeper", "MONGO_PASSWORD": "a password"}); err != nil {
 		return nil, err
 	}
 	if err := b.start(ctx); err != nil {

@@ -121,7 +121,7 @@ func TestDeployToACluster(t *testing.T) {
 	third := s.push("main", clusterShop(namespace, "rubbish", "three", 0), "three")
 	s.check(third, "smoke-tests (production)", func(run githubtest.CheckRun) bool { return run.Conclusion == "failure" })
 	s.check(third, "deploy (production)", says("ROLLED BACK to release 2: smoke-tests (production) failed"))
-	s.check(third, "deployment-summary", passed)
+	s.check(third, "deployment-summary", concluded)
 	running("two")
 	s.waitFor("the third deployment to have failed", func() bool {
 		for _, d := range s.deployments("production") {

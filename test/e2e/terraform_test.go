@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -84,17 +85,15 @@ func infraSite(t *testing.T, pipeline string) *infraHouse {
 		must(t, os.WriteFile(filepath.Join(dir, "AWS_ACCESS_KEY_ID"), []byte(awsKey+"\n"), 0o600))
 		must(t, os.WriteFile(filepath.Join(dir, "AWS_SECRET_ACCESS_KEY"), []byte(awsSecret+"\n"), 0o600))
 	}
-	s.env = []string{"AWS_ENDPOINT_URL=" + server}
+	s.env = []string{"AWS_ENDPOINT_URL=" + server, "PATH=" + os.Getenv("PATH") + string(filepath.ListSeparator) + filepath.Dir(terraform)}
 	t.Setenv("AWS_ENDPOINT_URL", server)
 	admin, err := awscloud.Open(t.Context(), awscloud.Request{AccessKeyID: awsKey, SecretAccessKey: awsSecret, Region: "us-east-1"})
 	must(t, err)
 	h.bucket = admin.S3(awscloud.Bucket{Name: "acme-state"})
-	_, err = h.bucket.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: ptr("acme-state")})
+	_, err = h.bucket.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: new("acme-state")})
 	must(t, err)
 	return h
 }
-
-func ptr[T any](v T) *T { return &v }
 
 type infraHouse struct {
 	*site
@@ -105,7 +104,7 @@ type infraHouse struct {
 // held are the keys of the bucket.
 func (h *infraHouse) held() string {
 	h.Helper()
-	out, err := h.bucket.ListObjectsV2(h.Context(), &s3.ListObjectsV2Input{Bucket: ptr("acme-state")})
+	out, err := h.bucket.ListObjectsV2(h.Context(), &s3.ListObjectsV2Input{Bucket: new("acme-state")})
 	must(h.T, err)
 	var keys []string
 	for _, o := range out.Contents {
@@ -426,11 +425,11 @@ func TestMachineDiesInTheMidstOfAnApply(t *testing.T) {
 	contains(t, again.Title, "The state is locked by")
 	contains(t, again.Summary, "force-unlock")
 	contains(t, again.Summary, "This is not the first attempt")
-	_, id, found := strings.Cut(again.Summary, "force-unlock ")
-	if !found || len(id) < 36 {
+	lock := regexp.MustCompile(`terraform -chdir=infra force-unlock ([0-9a-f-]{36})`).FindStringSubmatch(again.Summary)
+	if lock == nil {
 		t.Fatalf("no lock is named:\n%s", again.Summary)
 	}
-	h.outside(infra(""), "force-unlock", "-force", id[:36])
+	h.outside(infra(""), "force-unlock", "-force", lock[1])
 	h.button(t, "bob", again, "retry")
 	h.check(merge, planned, func(run githubtest.CheckRun) bool { return run.ID != again.ID && waits(run) })
 }
@@ -453,17 +452,22 @@ func (h *infraHouse) killRunners() {
 func TestCancelInTheMidstOfAnApply(t *testing.T) {
 	h := infraSite(t, infraPipeline)
 	h.start()
-	_, number := h.proposed("one", infra(strings.Replace(slow, "sleep 8", "trap 'sleep 1; exit 1' INT; sleep 600 & wait", 1)))
-	merge := h.merged(number)
-	h.check(merge, planned, waits)
+	head, number := h.proposed("one", infra(strings.Replace(slow, "sleep 8", "sleep 600", 1)))
+	before := h.check(head, planned, passed)
+	h.say("bob", number, "/deploy production", "eyes")
+	h.check(head, planned, func(run githubtest.CheckRun) bool { return run.ID != before.ID && waits(run) })
 	h.say("carol", number, "/approve production", "rocket")
-	h.applying(merge)
+	h.applying(head)
 	h.say("bob", number, "/cancel", "rocket")
-	cancelled := h.check(merge, planned, func(run githubtest.CheckRun) bool { return run.Conclusion == "cancelled" })
+	cancelled := h.check(head, planned, func(run githubtest.CheckRun) bool { return run.Conclusion == "cancelled" })
 	contains(t, cancelled.Summary, "was interrupted once and ended by itself", "Its lock is free")
 	if strings.Contains(h.held(), ".tflock") {
 		t.Errorf("the state is locked still: %s", h.held())
 	}
+	h.waitFor("a deployment that failed", func() bool {
+		d := h.deployments("production")
+		return len(d) == 1 && (d[0].State == "failure" || d[0].State == "error" || d[0].State == "inactive")
+	})
 }
 
 // The clock has the infrastructure looked at: a check of its own on the head of the default branch, that applies nothing and

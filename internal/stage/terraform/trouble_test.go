@@ -154,8 +154,12 @@ func TestApplyOfSomethingElse(t *testing.T) {
 		}, "The plan moved: its file"},
 		"no file":        {func(_ *world, p *prepared) { delete(p.Recorded.Private, keptPlan) }, "There is no saved plan"},
 		"another commit": {func(w *world, _ *prepared) { w.sha = strings.Repeat("cd", 20) }, "The plan moved: it was made for commit abababababab"},
-		"another stage":  {func(w *world, _ *prepared) { w.env = map[string]string{"A": "b"} }, "The plan moved: the definition of the stage"},
-		"another wish":   {func(w *world, _ *prepared) { w.action = pipeline.ActionDestroy }, "The plan moved: what is asked for"},
+		"another base":   {func(w *world, _ *prepared) { w.base = strings.Repeat("ef", 20) }, "The plan moved: it was made for base"},
+		"another state": {func(_ *world, p *prepared) {
+			p.Recorded.Private[keptFacts] = replaceFact(t, p.Recorded.Private[keptFacts], "state", state{Serial: 0, Lineage: "6638e010"})
+		}, "The plan moved: the state changed since it was made: it was at serial 0 of 6638e010, and is empty"},
+		"another stage": {func(w *world, _ *prepared) { w.env = map[string]string{"A": "b"} }, "The plan moved: the definition of the stage"},
+		"another wish":  {func(w *world, _ *prepared) { w.action = pipeline.ActionDestroy }, "The plan moved: what is asked for"},
 		"another version": {func(_ *world, p *prepared) {
 			p.Recorded.Private[keptFacts] = replaceFact(t, p.Recorded.Private[keptFacts], "version", "1.0.1")
 		}, "The plan moved: it was made by"},

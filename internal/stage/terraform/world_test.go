@@ -31,6 +31,7 @@ type world struct {
 	steps       pipeline.Steps
 	action      pipeline.Action
 	event       pipeline.Event
+	base        string
 	environment *pipeline.EnvironmentDefinition
 	attempt     int
 	grace       time.Duration
@@ -60,7 +61,7 @@ func (w *world) session(t *testing.T, phase pipeline.Phase, kept map[string][]by
 	return stagetest.New(t, stagetest.Options{
 		Task: pipeline.Task{
 			ID: "r7-s1-a1", Attempt: w.attempt, RunNumber: 7, Phase: phase, Parts: parts, Action: w.action, Environment: w.environment, Grace: w.grace,
-			Trigger: pipeline.Trigger{Event: w.event, SHA: w.sha, Branch: "main", Repository: pipeline.Repository{Owner: "acme", Name: "shop"}},
+			Trigger: pipeline.Trigger{Event: w.event, SHA: w.sha, BaseSHA: w.base, Branch: "main", Repository: pipeline.Repository{Owner: "acme", Name: "shop"}},
 			Stage: pipeline.StageSpec{
 				Key: "terraform-provision (production)", ID: "terraform-provision", Uses: "terraform", With: with, Environment: "production",
 				Secrets: w.named, Env: w.env, Steps: w.steps, Enters: w.steps == pipeline.PrepareThenApply,
