@@ -11,6 +11,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -358,5 +359,38 @@ func TestECR(t *testing.T) {
 	}
 	if !slices.ContainsFunc(asked, func(s string) bool { return strings.HasSuffix(s, "GetAuthorizationToken") }) {
 		t.Errorf("AWS was asked %q", asked)
+	}
+}
+
+// A registry, or something between us and it, that gives back something else than it was given.
+func TestWhatIsReadBackIsCompared(t *testing.T) {
+	need(t)
+	target, err := url.Parse("http://" + world.Open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.SetURL(target)
+			p.Out.Host = p.In.Host
+			p.Out.Header.Del("Accept-Encoding")
+		},
+		ModifyResponse: func(r *http.Response) error {
+			if r.Request.Method != http.MethodGet || !strings.Contains(r.Request.URL.Path, "/manifests/") {
+				return nil
+			}
+			r.Body = io.NopCloser(io.MultiReader(r.Body, strings.NewReader("\n")))
+			r.ContentLength++
+			r.Header.Set("Content-Length", strconv.FormatInt(r.ContentLength, 10))
+			r.Header.Del("Docker-Content-Digest")
+			return nil
+		},
+	}
+	server := httptest.NewServer(proxy)
+	t.Cleanup(server.Close)
+	_, err = open(t, strings.TrimPrefix(server.URL, "http://"), "acme/altered", registry.Credentials{}).Push(t.Context(), image(t), nil)
+	problem, ok := errors.AsType[*registry.Problem](err)
+	if !ok || !strings.Contains(problem.Title, "does not hold what was pushed") || problem.Temporary {
+		t.Errorf("got %+v, want a Problem: it does not hold what was pushed", err)
 	}
 }
