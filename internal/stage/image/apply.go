@@ -43,7 +43,7 @@ func (a *attempt) apply(ctx context.Context) (pipeline.Verdict, error) {
 		return pipeline.Verdict{}, err
 	}
 	// Before the tags: what comes after them, a cancel would end a stage that has published.
-	a.keepCache(ctx)
+	a.keepCache(ctx, repository, kept)
 	named := tags(a.settings.Tags, a.task().Trigger, a.task().RunNumber)
 	if err := a.tag(ctx, repository, kept.Digest, named); err != nil {
 		return pipeline.Verdict{}, err
@@ -199,14 +199,18 @@ func (a *attempt) tellPublished(in *registry.Repository, kept prepared, named []
 const cacheFor = 5 * time.Minute
 
 // keepCache sends the results of the build's steps to the registry, for builders that do not have them. It belongs to the
-// second step, because a build whose tests fail must leave nothing there.
-func (a *attempt) keepCache(ctx context.Context) {
+// second step, because a build whose tests fail must leave nothing there. Where nothing was built, the cache of the earlier
+// build becomes that of the branch, too.
+func (a *attempt) keepCache(ctx context.Context, in *registry.Repository, kept prepared) {
 	if a.settings.Cache != cacheRegistry || !a.task().CacheWritable {
 		return
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, cacheFor, errors.New("it took too long"))
 	defer cancel()
 	err := a.s.Step(ctx, "Keep the build cache", func(ctx context.Context) (string, error) {
+		if kept.Reused != "" {
+			return a.takeCacheOver(ctx, in, kept.ReusedBranch)
+		}
 		b := building{}
 		if err := a.look(ctx, &b); err != nil {
 			return "", err
@@ -235,4 +239,17 @@ func (a *attempt) keepCache(ctx context.Context) {
 	if err != nil {
 		a.s.Log("The build cache could not be kept in the registry, so that the next build may take longer: " + err.Error())
 	}
+}
+
+// takeCacheOver names the cache of another branch for this one.
+func (a *attempt) takeCacheOver(ctx context.Context, in *registry.Repository, from string) (string, error) {
+	branch := a.task().Trigger.Branch
+	if from == "" || cacheTag(from) == cacheTag(branch) {
+		return "nothing was built", nil
+	}
+	digest, found, err := in.Digest(ctx, cacheTag(from))
+	if err != nil || !found {
+		return "nothing was built", err
+	}
+	return "that of " + from, in.Tag(ctx, digest, []string{cacheTag(branch)})
 }

@@ -30,6 +30,8 @@ type prepared struct {
 	Scan string `json:"scan"`
 	// Reused is the commit whose image this is.
 	Reused string `json:"reused,omitempty"`
+	// ReusedBranch is the branch that it was built on.
+	ReusedBranch string `json:"reused_branch,omitempty"`
 }
 
 // building is a build with all that it is made of.
@@ -72,7 +74,7 @@ func (a *attempt) prepare(ctx context.Context) (pipeline.Verdict, error) {
 		return pipeline.Verdict{}, err
 	}
 	if how.key != "" && how.revision == "" {
-		if err := st.remember(how.key, record{made.digest.String(), a.task().Trigger.SHA}); err != nil {
+		if err := st.remember(how.key, record{made.digest.String(), a.task().Trigger.SHA, a.task().Trigger.Branch}); err != nil {
 			a.s.Log(err.Error()) // the next build of the same will be done again, no more
 		}
 	}
@@ -160,6 +162,7 @@ type howMade struct {
 	key string
 	// revision is the commit of the earlier build that is used.
 	revision string
+	branch   string
 	result   buildkit.Result
 }
 
@@ -172,7 +175,7 @@ func (a *attempt) make(ctx context.Context, st store, b building) (built, howMad
 			return built{}, how, err
 		}
 		if earlier.Digest != "" {
-			how.revision = earlier.Revision
+			how.revision, how.branch = earlier.Revision, earlier.Branch
 			return found, how, nil
 		}
 	}
@@ -329,7 +332,7 @@ func (a *attempt) labels(b building) map[string]string {
 
 // conclude tells what was built, keeps what the second step needs, and judges.
 func (a *attempt) conclude(b building, made built, how howMade, scan scanned) (pipeline.Verdict, error) {
-	kept := prepared{Digest: made.digest.String(), Manifests: made.manifests(), Scan: scan.title(), Reused: how.revision}
+	kept := prepared{Digest: made.digest.String(), Manifests: made.manifests(), Scan: scan.title(), Reused: how.revision, ReusedBranch: how.branch}
 	layers, err := made.layers()
 	if err != nil {
 		return pipeline.Verdict{}, err

@@ -18,6 +18,7 @@ type record struct {
 	Digest string `json:"digest"`
 	// Revision is the commit it was built of.
 	Revision string `json:"revision"`
+	Branch   string `json:"branch"`
 }
 
 // inputs are everything that decides what a build gives: what it sees of the commit, its definition, and what the images

@@ -138,7 +138,13 @@ func TestTheSameIsNotBuiltAgain(t *testing.T) {
 	if !strings.Contains(section.Text, "Nothing was built: commit 1111111") {
 		t.Errorf("the check says %q", section.Text)
 	}
-	j.apply(second)
+	applied, _ := j.apply(second)
+	if strings.Contains(applied.LogText(), "#1 ") {
+		t.Errorf("the second step has built:\n%s", applied.LogText())
+	}
+	if caches := j.inRegistry(cacheTag("main"), cacheTag(branch)); len(caches) != 2 || caches[cacheTag("main")] != caches[cacheTag(branch)] {
+		t.Errorf("the caches are %v, want that of main for both", caches)
+	}
 	if got := j.inRegistry(sha2, "feature-login"); got[sha2] != before || got["feature-login"] != before {
 		t.Errorf("the tags are %v, want %s", got, before)
 	}
