@@ -294,6 +294,29 @@ func TestDemoBuildsScansAndPublishesTheExample(t *testing.T) {
 	}
 }
 
+// A machine that has nothing of it is told what to run, and the rest of the demo goes on.
+func TestDemoSaysWhatImagesTake(t *testing.T) {
+	if _, err := exec.LookPath("buildkitd"); err == nil {
+		t.Skip("this machine has a buildkitd of its own")
+	}
+	temp, out := t.TempDir(), &lockedBuffer{}
+	cmd := exec.Command(binary(t), "demo", "--addr", "127.0.0.1:0")
+	cmd.Env = append(environment(), "TMPDIR="+temp, "SLIPWAY_TOOLS="+t.TempDir())
+	cmd.Stdout, cmd.Stderr = out, out
+	must(t, cmd.Start())
+	eventually(t, "the stage to be left out", func() bool { return strings.Contains(out.String(), "docker-build-push: skipped: ") })
+	eventually(t, "the tests to run", func() bool { return strings.Contains(out.String(), "build-and-test: running") })
+	must(t, cmd.Process.Signal(syscall.SIGINT))
+	_ = cmd.Wait() // the code is looked at
+	want := "there is no buildkitd on this machine: scripts/demo-images makes it"
+	if os.Getuid() != 0 {
+		want = "when root runs it only"
+	}
+	if code := cmd.ProcessState.ExitCode(); code != 0 || !strings.Contains(out.String(), want) {
+		t.Errorf("exit code %d:\n%s", code, out)
+	}
+}
+
 // publishAdvisories puts a vulnerability database of a few advisories where Trivy fetches it from.
 func publishAdvisories(t *testing.T, reference string) error {
 	t.Helper()
