@@ -107,7 +107,7 @@ func TestLockFileGoesWithThePlan(t *testing.T) {
 // Several runs fill and use the cache of providers at the same time.
 func TestProvidersAreShared(t *testing.T) {
 	w, _ := fileWorld(t)
-	w.options.LockTimeout = 5 * time.Minute // they also have one state
+	w.options.LockTimeout = 2 * time.Minute // they share one state: each waits for the others, however slow they are
 	w.files["infra/"+lockFile] = string(w.planned(t).Recorded.Private[keptLockFile])
 	cached := filepath.Join(w.cache, pluginCache, "example.com")
 	if _, err := os.Stat(cached); err != nil {
