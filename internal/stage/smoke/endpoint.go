@@ -43,7 +43,10 @@ func (t *test) endpoint(ctx context.Context) (endpoint, error) {
 	if err != nil {
 		return endpoint{}, err
 	}
-	t.access, t.namespace = access, t.home(access.Namespace)
+	t.access = access
+	if t.namespace, err = t.home(access.Namespace); err != nil {
+		return endpoint{}, err
+	}
 	service, err := access.Kube.CoreV1().Services(t.namespace).Get(ctx, t.settings.Service, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return endpoint{}, failf("There is no such service", "The namespace %s has no service %s: check `service` and `namespace` of the stage. %s",
@@ -68,10 +71,13 @@ func (t *test) endpoint(ctx context.Context) (endpoint, error) {
 // outputSuffix ends the variable in which a kubernetes stage tells its namespace.
 const outputSuffix = "_KUBERNETES_NAMESPACE"
 
+// masked is what stands where the value of a secret was.
+const masked = "***"
+
 // home is the namespace of the service: what the stage says, else where a stage before deployed to, else the credentials'.
-func (t *test) home(fallback string) string {
+func (t *test) home(fallback string) (string, error) {
 	if t.settings.Namespace != "" {
-		return t.settings.Namespace
+		return t.settings.Namespace, nil
 	}
 	var told []string
 	for name, value := range t.task.Env {
@@ -79,10 +85,13 @@ func (t *test) home(fallback string) string {
 			told = append(told, value)
 		}
 	}
-	if len(told) == 1 {
-		return told[0]
+	switch {
+	case len(told) != 1:
+		return fallback, nil
+	case strings.Contains(told[0], masked):
+		return "", failf("The namespace is masked", "A part of the namespace's name is also the value of a secret, so that it reached this stage as %s. Name it: `namespace` of the stage. Better still, choose a secret that is no part of other names.", told[0])
 	}
-	return fallback
+	return told[0], nil
 }
 
 // services lists what there is instead.
