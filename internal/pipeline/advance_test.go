@@ -208,6 +208,28 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// An interrupt from a terminal also reaches a runner that is just being started: the cancel is what ended the stage.
+func TestWhatNeverBeganAndIsCancelledIsNoFailure(t *testing.T) {
+	for _, cancelled := range []bool{true, false} {
+		run := newRun("a", "summary")
+		run.Advance(at(0))
+		if err := run.current("a").Move(StatusRunning, at(1)); err != nil {
+			t.Fatal(err)
+		}
+		if cancelled {
+			run.Cancel("the demo was ended", at(2))
+		}
+		broken := Verdict{Status: StatusFailure, Infrastructure: true, Title: "the stage could not be started"}
+		if _, err := run.Conclude(run.current("a").ID, Result{Verdict: broken, NeverBegan: true}, at(3)); err != nil {
+			t.Fatal(err)
+		}
+		first := run.Stages[0]
+		if want := map[bool]Status{true: StatusCancelled, false: StatusFailure}[cancelled]; first.Status != want || cancelled && first.Result.Verdict.Title != "Cancelled: the demo was ended" {
+			t.Errorf("cancelled %v: %s %q", cancelled, first.Status, first.Result.Verdict.Title)
+		}
+	}
+}
+
 func TestCancelBeforeAnythingRuns(t *testing.T) {
 	run := newRun("a", "summary")
 	run.Advance(at(0))

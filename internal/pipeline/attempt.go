@@ -54,6 +54,10 @@ func (r *Run) Conclude(stageRunID int64, result Result, now time.Time) ([]Job, e
 	if s == nil {
 		return nil, fmt.Errorf("stage attempt %d of run %d: %w", stageRunID, r.ID, ErrNotFound)
 	}
+	if result.NeverBegan && s.Cancel != "" {
+		// Whoever ends the bot from a terminal interrupts what it is just starting, too: that is no failure.
+		result.Verdict = s.cancelledBefore()
+	}
 	result.Verdict = s.judge(result.Verdict)
 	if s.Phase == PhaseApply {
 		result = result.after(s.Result)
@@ -92,6 +96,11 @@ func (r *Run) Conclude(stageRunID int64, result Result, now time.Time) ([]Job, e
 	}
 	jobs := r.tryAgain(stageRunID, now)
 	return append(jobs, r.Advance(now)...), nil
+}
+
+// cancelledBefore is the verdict of an attempt that was cancelled before there was a runner of it.
+func (s *StageRun) cancelledBefore() Verdict {
+	return Verdict{Status: StatusCancelled, Title: "Cancelled: " + s.Cancel, Cause: "The stage was cancelled before it began."}
 }
 
 // judge puts right what a runner cannot know: a stage that ended as cancelled though nobody asked was interrupted from

@@ -29,7 +29,7 @@ func (e *Engine) execute(ctx context.Context, run Run, s StageRun) error {
 			return err
 		}
 		if verdict != nil {
-			return e.end(ctx, run, s, Result{Verdict: *verdict})
+			return e.end(ctx, run, s, Result{Verdict: *verdict, NeverBegan: true})
 		}
 		log.Info().Str("task", task.ID).Msg("stage started")
 	}
@@ -62,7 +62,8 @@ func (e *Engine) interruptLate(ctx context.Context, runID, stageRunID int64) err
 // launch starts the attempt's runner. A verdict is why there is nothing to start.
 func (e *Engine) launch(ctx context.Context, run Run, s StageRun, task Task) (*Verdict, error) {
 	if s.Cancel != "" {
-		return &Verdict{Status: StatusCancelled, Title: "Cancelled: " + s.Cancel, Cause: "The stage was cancelled before it began."}, nil
+		v := s.cancelledBefore()
+		return &v, nil
 	}
 	secrets, verdict, err := e.taskSecrets(ctx, run, s, task.Current)
 	if err != nil || verdict != nil {
