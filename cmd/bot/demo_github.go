@@ -33,6 +33,8 @@ func demoGitHub(ctx context.Context, dir string, machine demoMachine) (*githubte
 			github.AddUser("alice", "Alice Moreau"), github.AddUser("bob", "Bob Tanaka"), github.AddUser("carol", "Carol Singh"),
 			github.AddOrganization("acme", "alice", "bob", "carol"),
 			github.AddTeam("acme", "platform", ""), github.AddTeamMember("acme", "platform", "carol", false),
+			// Bob may approve, too, but not what he asked for himself.
+			github.AddTeamMember("acme", "platform", "bob", false),
 			github.AddRepository(ctx, demoRepository, githubtest.RepositoryOptions{
 				Description: "Flask, MongoDB and Redis: the example of Slipway", Files: files, Author: "alice",
 			}),
