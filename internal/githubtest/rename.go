@@ -41,19 +41,20 @@ func (g *GitHub) RenameRepository(fullName, name string) error {
 // redirected answers a call of the API that names a repository by an old name.
 func (g *GitHub) redirected(w http.ResponseWriter, r *http.Request) bool {
 	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), apiPrefix+"/repos/")
-	parts := strings.SplitN(rest, "/", 3) //nolint:mnd // owner, name, the rest
-	if !ok || len(parts) < 2 {
+	owner, rest, named := strings.Cut(rest, "/")
+	name, rest, more := strings.Cut(rest, "/")
+	if !ok || !named {
 		return false
 	}
 	g.mu.Lock()
-	id, moved := g.renamed[strings.ToLower(parts[0]+"/"+parts[1])]
+	id, moved := g.renamed[strings.ToLower(owner+"/"+name)]
 	g.mu.Unlock()
 	if !moved {
 		return false
 	}
 	to := g.base + apiPrefix + "/repositories/" + strconv.FormatInt(id, 10)
-	if len(parts) > 2 { //nolint:mnd // as above
-		to += "/" + parts[2]
+	if more {
+		to += "/" + rest
 	}
 	if r.URL.RawQuery != "" {
 		to += "?" + r.URL.RawQuery

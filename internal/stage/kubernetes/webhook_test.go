@@ -81,7 +81,9 @@ func denying(t *testing.T, s *site, resource string) {
 		fmt.Fprintf(w, `{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": {"uid": %q, "allowed": false, "status": {"message": "the guild of %s says no"}}}`,
 			review.Request.UID, resource)
 	}))
-	_ = server.Listener.Close()                                                                       // of an address the cluster does not reach
+	if err := server.Listener.Close(); err != nil { // of an address the cluster does not reach
+		t.Fatal(err)
+	}
 	server.Listener, server.TLS = listener, &tls.Config{Certificates: []tls.Certificate{certificate}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
