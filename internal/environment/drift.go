@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/robfig/cron/v3"
 	"github.com/rs/zerolog"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
@@ -192,13 +193,18 @@ func (w *Watch) submit(ctx context.Context, repo pipeline.Repository, name strin
 	return err
 }
 
-// next is when the schedule fires after a time; zero: never.
-func (l Look) next(after time.Time) (time.Time, error) {
+func (l Look) parsed() (cron.Schedule, *time.Location, error) {
 	zone, err := zoneOf(l.TimeZone)
 	if err != nil {
-		return time.Time{}, err
+		return nil, nil, err
 	}
 	s, err := schedule(l.Schedule)
+	return s, zone, err
+}
+
+// next is when the schedule fires after a time; zero: never.
+func (l Look) next(after time.Time) (time.Time, error) {
+	s, zone, err := l.parsed()
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -207,11 +213,7 @@ func (l Look) next(after time.Time) (time.Time, error) {
 
 // last is when the schedule fired last, now included.
 func (l Look) last(now time.Time) (time.Time, error) {
-	zone, err := zoneOf(l.TimeZone)
-	if err != nil {
-		return time.Time{}, err
-	}
-	s, err := schedule(l.Schedule)
+	s, zone, err := l.parsed()
 	if err != nil {
 		return time.Time{}, err
 	}
