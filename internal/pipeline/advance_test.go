@@ -220,7 +220,7 @@ func TestWhatNeverBeganAndIsCancelledIsNoFailure(t *testing.T) {
 			run.Cancel("the demo was ended", at(2))
 		}
 		broken := Verdict{Status: StatusFailure, Infrastructure: true, Title: "the stage could not be started"}
-		if _, err := run.Conclude(run.current("a").ID, Result{Verdict: broken, NeverBegan: true}, at(3)); err != nil {
+		if _, err := run.ConcludeUnbegun(run.current("a").ID, Result{Verdict: broken}, at(3)); err != nil {
 			t.Fatal(err)
 		}
 		first := run.Stages[0]

@@ -54,10 +54,6 @@ func (r *Run) Conclude(stageRunID int64, result Result, now time.Time) ([]Job, e
 	if s == nil {
 		return nil, fmt.Errorf("stage attempt %d of run %d: %w", stageRunID, r.ID, ErrNotFound)
 	}
-	if result.NeverBegan && s.Cancel != "" {
-		// Whoever ends the bot from a terminal interrupts what it is just starting, too: that is no failure.
-		result.Verdict = s.cancelledBefore()
-	}
 	result.Verdict = s.judge(result.Verdict)
 	if s.Phase == PhaseApply {
 		result = result.after(s.Result)
@@ -96,6 +92,15 @@ func (r *Run) Conclude(stageRunID int64, result Result, now time.Time) ([]Job, e
 	}
 	jobs := r.tryAgain(stageRunID, now)
 	return append(jobs, r.Advance(now)...), nil
+}
+
+// ConcludeUnbegun ends a running attempt that there was no runner of, so that nothing was done. A cancel that came
+// meanwhile is why: whoever ends the bot from a terminal interrupts what it is just starting, too.
+func (r *Run) ConcludeUnbegun(stageRunID int64, result Result, now time.Time) ([]Job, error) {
+	if s := r.Stage(stageRunID); s != nil && s.Cancel != "" {
+		result = Result{Verdict: s.cancelledBefore()}
+	}
+	return r.Conclude(stageRunID, result, now)
 }
 
 // cancelledBefore is the verdict of an attempt that was cancelled before there was a runner of it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
 )
@@ -29,7 +30,7 @@ func (e *Engine) execute(ctx context.Context, run Run, s StageRun) error {
 			return err
 		}
 		if verdict != nil {
-			return e.end(ctx, run, s, Result{Verdict: *verdict, NeverBegan: true})
+			return e.end(ctx, run, s, Result{Verdict: *verdict}, (*Run).ConcludeUnbegun)
 		}
 		log.Info().Str("task", task.ID).Msg("stage started")
 	}
@@ -40,7 +41,7 @@ func (e *Engine) execute(ctx context.Context, run Run, s StageRun) error {
 	if err != nil {
 		return err
 	}
-	return e.end(ctx, run, s, result)
+	return e.end(ctx, run, s, result, (*Run).Conclude)
 }
 
 // interruptLate carries out a cancel that came before there was a runner, perhaps to a bot that was killed since.
@@ -83,9 +84,12 @@ func (e *Engine) launch(ctx context.Context, run Run, s StageRun, task Task) (*V
 	}, nil
 }
 
+// concluder is Run.Conclude or Run.ConcludeUnbegun.
+type concluder func(run *Run, stageRunID int64, result Result, now time.Time) ([]Job, error)
+
 // end records the attempt's end and clears up after it.
-func (e *Engine) end(ctx context.Context, run Run, s StageRun, result Result) error {
-	if err := e.conclude(ctx, run, s, result); err != nil {
+func (e *Engine) end(ctx context.Context, run Run, s StageRun, result Result, conclude concluder) error {
+	if err := e.conclude(ctx, run, s, result, conclude); err != nil {
 		return err
 	}
 	return e.forget(ctx, run, s)
@@ -272,7 +276,7 @@ func secretVerdict(run Run, s StageRun, name string, err error) *Verdict {
 }
 
 // conclude keeps what the attempt left and records its end.
-func (e *Engine) conclude(ctx context.Context, run Run, s StageRun, result Result) error {
+func (e *Engine) conclude(ctx context.Context, run Run, s StageRun, result Result, conclude concluder) error {
 	log := e.logger(run, s)
 	if err := e.keep(ctx, log, s.ID, &result); err != nil {
 		return err
@@ -284,7 +288,7 @@ func (e *Engine) conclude(ctx context.Context, run Run, s StageRun, result Resul
 		if now := r.Stage(s.ID); now.Status.Final() || now.Phase != s.Phase {
 			return nil, nil // recorded before a restart
 		}
-		return r.Conclude(s.ID, result, e.clock.Now())
+		return conclude(r, s.ID, result, e.clock.Now())
 	}); err != nil {
 		return err
 	}

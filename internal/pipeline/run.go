@@ -183,9 +183,6 @@ type Result struct {
 	LogTail []string `json:"log_tail,omitempty"`
 
 	FindingsDropped int `json:"findings_dropped,omitempty"`
-
-	// NeverBegan: there was no runner of it, so that nothing was done. It is not kept.
-	NeverBegan bool `json:"-"`
 }
 
 // Bounds of a Result, so that one hostile report cannot fill the database.
