@@ -164,3 +164,51 @@ func hashOf(values ...any) string {
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }
+
+// CandidateOf is what would enter an environment now, from what its stages and those before them have fixed. rules are
+// the environment's as they are now.
+func (r *Run) CandidateOf(environment string, rules EnvironmentDefinition, base string) Candidate {
+	c := Candidate{Environment: environment, Commit: r.Trigger.SHA, Base: base, Action: ActionDeploy}
+	if e := r.Entry(environment); e != nil {
+		c.Action = e.Action
+	}
+	latest, stages := r.latest(), r.entering(environment)
+	definitions := make([]string, 0, len(stages))
+	before := latest.before(stages...)
+	for i := range r.Stages {
+		s := &r.Stages[i]
+		if !s.Superseded && s.Spec.Environment == "" && before[s.Spec.Key] {
+			c.Parts = append(c.Parts, s.Result.Parts...)
+		}
+	}
+	for _, s := range stages {
+		c.Parts = append(c.Parts, s.Result.Parts...)
+		definitions = append(definitions, specHash(s.Spec))
+	}
+	if r.Restores != nil {
+		c.Parts = mergeParts(restored(r.Restores.Parts), c.Parts)
+	}
+	sortParts(c.Parts)
+	rules.Drift = nil // it guards nothing
+	c.Configuration = hashOf(rules, definitions)
+	return c
+}
+
+// restored are the parts of a release that a rollback brings back as they are: its images. What else it held is prepared
+// anew from it, or, as with a plan of infrastructure, not touched.
+func restored(parts []Part) []Part {
+	var images []Part
+	for _, p := range parts {
+		if p.Kind == PartImage {
+			p.ExtraApproval = ""
+			images = append(images, p)
+		}
+	}
+	return images
+}
+
+// specHash is of what a stage is to do, without what only says when.
+func specHash(spec StageSpec) string {
+	spec.Needs, spec.Hold, spec.Skip = nil, "", ""
+	return hashOf(spec)
+}
