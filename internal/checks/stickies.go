@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -286,127 +285,9 @@ func (s *Stickies) pull(repository pipeline.Repository, number int) *pullSticky 
 	return p
 }
 
-// schedule has a comment looked at after its delay.
-func (s *Stickies) schedule(p *pullSticky, soon bool) {
-	if p.gaveUp || s.stopping {
-		return
-	}
-	delay, interval := stickyDelay, stickyInterval
-	if soon {
-		delay, interval = stickySoon, stickySoonInterval
-	}
-	due := later(s.clock.Now().Add(delay), p.lastWrite.Add(interval))
-	if p.due.IsZero() || due.Before(p.due) {
-		p.due = due
-	}
-	p.soon = p.soon || soon
-	s.arm()
-}
-
-// arm sets the timer for what is due first.
-func (s *Stickies) arm() {
-	if !s.started || s.stopping {
-		return
-	}
-	var first time.Time
-	for _, p := range s.pulls {
-		if at := later(p.due, p.notBefore); !p.due.IsZero() && !p.busy && (first.IsZero() || at.Before(first)) {
-			first = at
-		}
-	}
-	switch {
-	case first.IsZero():
-		s.disarm()
-		return
-	case s.stopTimer != nil && s.timerAt.Equal(first):
-		return
-	}
-	s.disarm()
-	s.timerAt = first
-	s.stopTimer = s.clock.AfterFunc(max(first.Sub(s.clock.Now()), 0), func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.stopTimer = nil
-		s.dispatch()
-	})
-}
-
-func (s *Stickies) disarm() {
-	if s.stopTimer != nil {
-		s.stopTimer()
-		s.stopTimer = nil
-	}
-}
-
-// dispatch has what is due written, as many at once as may be.
-func (s *Stickies) dispatch() {
-	if !s.started || s.stopping {
-		return
-	}
-	now := s.clock.Now()
-	for _, p := range s.pulls {
-		if s.writers >= stickyWriters {
-			return // the next one that ends goes on
-		}
-		if p.due.IsZero() || p.busy || p.due.After(now) || p.notBefore.After(now) {
-			continue
-		}
-		j := stickyJob{p, p.repository, p.soon}
-		p.due, p.soon, p.busy = time.Time{}, false, true
-		s.busy++
-		s.writers++
-		s.work.Go(func() { s.write(j) })
-	}
-	s.arm()
-}
-
-// pace bounds what comments take of an installation's content, of which GitHub allows 80 a minute and 500 an hour to all
-// comments, signs and deployments together.
-type pace struct{ written []time.Time }
-
 const (
 	stickiesPerMinute = 20
 	stickiesPerHour   = 180
 	// soonPerHour may come on top, of what people wait for.
 	soonPerHour = 60
 )
-
-// at is when the next comment may be written.
-func (p *pace) at(now time.Time, soon bool) time.Time {
-	p.written = slices.DeleteFunc(p.written, func(t time.Time) bool { return now.Sub(t) > time.Hour })
-	hourly := stickiesPerHour
-	if soon {
-		hourly += soonPerHour
-	}
-	at := now
-	if n := len(p.written); n >= hourly {
-		at = p.written[n-hourly].Add(time.Hour)
-	}
-	if n := len(p.written); n >= stickiesPerMinute {
-		at = later(at, p.written[n-stickiesPerMinute].Add(time.Minute))
-	}
-	return at
-}
-
-// mayAt is when a comment of an installation may be written: when that leaves enough for checks.
-func (s *Stickies) mayAt(installation int64, soon bool) time.Time {
-	now := s.clock.Now()
-	if s.github.Available(installation) == math.MaxInt {
-		return now
-	}
-	reserve := progressReserve
-	if soon {
-		reserve /= 3
-	}
-	at := s.github.AvailableAt(installation, reserve+pointsOfWrite)
-	return later(at, s.paceOf(installation).at(now, soon))
-}
-
-func (s *Stickies) paceOf(installation int64) *pace {
-	p, known := s.paces[installation]
-	if !known {
-		p = &pace{}
-		s.paces[installation] = p
-	}
-	return p
-}

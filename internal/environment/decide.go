@@ -9,19 +9,6 @@ import (
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
-// Answer is what the gate says.
-type Answer string
-
-// The answers.
-const (
-	// Open: it may enter now.
-	Open Answer = "open"
-	// Hold: it may enter once what is missing is there.
-	Hold Answer = "hold"
-	// Closed: it will not enter as it is.
-	Closed Answer = "closed"
-)
-
 // Rules by which the gate decides; they are the Rule of a Missing.
 const (
 	RuleFork         = "fork"
@@ -41,25 +28,6 @@ const (
 	RuleTurn         = "turn"
 	RuleUnknown      = "unknown"
 )
-
-// Decision is the gate's answer with its reasons, most pressing first.
-type Decision struct {
-	Answer  Answer
-	Missing []pipeline.Missing
-	// Until is when it is worth deciding again though nothing happens; zero: never.
-	Until time.Time
-	// Approved counts the people whose approval counts, of the Required.
-	Approved, Required int
-	// Approvers are those people, as they spell themselves, in the order in which they approved.
-	Approvers []string
-	// Ahead counts the runs that enter before.
-	Ahead int
-}
-
-// Lacks reports whether a rule is among what is missing.
-func (d Decision) Lacks(rule string) bool {
-	return slices.ContainsFunc(d.Missing, func(m pipeline.Missing) bool { return m.Rule == rule })
-}
 
 // Person is somebody who wants something, with what is known of them at this moment.
 type Person struct {
@@ -136,16 +104,6 @@ func Decide(rules pipeline.EnvironmentDefinition, c pipeline.Candidate, f Facts)
 		d.holdTurn(rules, f)
 	}
 	return d
-}
-
-func (d *Decision) add(m *pipeline.Missing) {
-	if m == nil {
-		return
-	}
-	d.Answer, d.Missing = Hold, append(d.Missing, *m)
-	if !m.Until.IsZero() && (d.Until.IsZero() || m.Until.Before(d.Until)) {
-		d.Until = m.Until
-	}
 }
 
 // refusals are the reasons why it will not enter as it is; none of them goes away by waiting.
@@ -383,19 +341,4 @@ func (d *Decision) holdTurn(rules pipeline.EnvironmentDefinition, f Facts) {
 		why += fmt.Sprintf(", and %d more runs come before this one", len(ahead))
 	}
 	d.add(&pipeline.Missing{Rule: RuleTurn, Why: why + "." + goesOn})
-}
-
-// Title is one line that says what is waited for.
-func (d Decision) Title(rules pipeline.EnvironmentDefinition) string {
-	if len(d.Missing) == 0 {
-		return ""
-	}
-	if d.Lacks(RuleApprovals) && d.Answer == Hold {
-		return fmt.Sprintf("Waiting for %s of %s", count(d.Required-d.Approved, "approval"), people(rules.Approvals.From))
-	}
-	first := d.Missing[0]
-	if first.Rule == RuleTurn {
-		return "Waits for its turn: " + lowerFirst(strings.TrimSuffix(first.Why, "."+goesOn))
-	}
-	return strings.TrimSuffix(first.Why, ".")
 }
