@@ -1,38 +1,15 @@
 package chatops
 
 import (
-	"flag"
-	"os"
-	"path/filepath"
 	"regexp"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/slipwayhq/slipway/internal/golden"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
-var update = flag.Bool("update", false, "write the golden files and docs/commands.md anew")
-
-// golden compares with a file that people read.
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (go test -update writes it):\n%s", path, diff)
-	}
-}
-
 func TestReferenceIsWhatTheCommandsSay(t *testing.T) {
-	golden(t, filepath.Join("..", "..", "docs", "commands.md"), Reference())
+	golden.Equal(t, "../../docs/commands.md", Reference())
 }
 
 func TestReplies(t *testing.T) {
@@ -40,10 +17,10 @@ func TestReplies(t *testing.T) {
 	run.Stages[1].StartedAt, run.Stages[1].FinishedAt = noon, noon.Add(83e9)
 	run.Stages[1].Result.Verdict.Title = "2 failed | @all `x` <!-- -->"
 	f := facts{repository: shop, number: 7, pull: Pull{Open: true, Fork: true, Head: head}, runs: []pipeline.Run{run}}
-	golden(t, filepath.Join("testdata", "help.md"), help()+"\n")
-	golden(t, filepath.Join("testdata", "status.md"), status(f, "https://ci.example.org", fixedClock{})+"\n")
+	golden.Equal(t, "testdata/help.md", help()+"\n")
+	golden.Equal(t, "testdata/status.md", status(f, "https://ci.example.org", fixedClock{})+"\n")
 	_, no := decideOkToTest(f, "")
-	golden(t, filepath.Join("testdata", "refused.md"), no.text(Invocation{Name: "ok-to-test"})+"\n")
+	golden.Equal(t, "testdata/refused.md", no.text(Invocation{Name: "ok-to-test"})+"\n")
 }
 
 func TestCommandsAreComplete(t *testing.T) {

@@ -1,19 +1,15 @@
 package checks
 
 import (
-	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/slipwayhq/slipway/internal/golden"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
@@ -148,22 +144,7 @@ func TestRenderGolden(t *testing.T) {
 			check := Render(run, run.Stages[0], RenderOptions{PageURL: "https://ci.example.org/", Now: noon.Add(time.Minute)})
 			assertWithinLimits(t, check)
 			got := readable(check)
-			path := filepath.Join("testdata", name+".md")
-			if *update {
-				if err := os.MkdirAll("testdata", 0o755); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatalf("%v (write it with -update)", err)
-			}
-			if got != string(want) {
-				t.Errorf("differs from %s:\n%s", path, got)
-			}
+			golden.Equal(t, "testdata/"+name+".md", got)
 		})
 	}
 }

@@ -3,14 +3,13 @@ package checks
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/slipwayhq/slipway/internal/display/displaytest"
+	"github.com/slipwayhq/slipway/internal/golden"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
@@ -93,19 +92,7 @@ func TestStickyGolden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := RenderSticky(facts, ours+"/")
 			assertSticky(t, got, facts.Number)
-			path := filepath.Join("testdata", name+".md")
-			if *update {
-				if err := os.WriteFile(path, []byte(got+"\n"), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatalf("%v (write it with -update)", err)
-			}
-			if got+"\n" != string(want) {
-				t.Errorf("differs from %s:\n%s", path, got)
-			}
+			golden.Equal(t, "testdata/"+name+".md", got+"\n")
 		})
 	}
 }

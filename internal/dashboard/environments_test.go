@@ -88,7 +88,7 @@ func TestEnvironments(t *testing.T) {
 	if answer.Code != http.StatusOK || strings.Contains(answer.Body.String(), "<form") {
 		t.Errorf("%d: nobody is signed in, and there is a form", answer.Code)
 	}
-	golden(t, "environments.html", answer.Body.String())
+	goldenPage(t, "environments.html", answer.Body.String())
 	for path, want := range map[string]int{"/acme/nothing/environments": http.StatusNotFound, "/nobody/nothing/environments": http.StatusNotFound} {
 		if answer := get(t, s.handler(), path); answer.Code != want {
 			t.Errorf("%s: %d", path, answer.Code)

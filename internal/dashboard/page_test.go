@@ -1,19 +1,14 @@
 package dashboard
 
 import (
-	"flag"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/slipwayhq/slipway/internal/display/displaytest"
+	"github.com/slipwayhq/slipway/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew") // the switch of the golden files
 
 func get(t *testing.T, handler http.Handler, path string) *httptest.ResponseRecorder {
 	t.Helper()
@@ -23,33 +18,10 @@ func get(t *testing.T, handler http.Handler, path string) *httptest.ResponseReco
 	return answer
 }
 
-func golden(t *testing.T, name, got string) {
+func goldenPage(t *testing.T, name, got string) {
 	t.Helper()
 	got = regexp.MustCompile(`(/-/[a-z.]+\?)[0-9a-f]{12}`).ReplaceAllString(got, "${1}HASH")
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs from what is served; look at it and run with -update.\n%s", path, firstDifference(string(want), got))
-	}
-}
-
-func firstDifference(want, got string) string {
-	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
-	for i := range min(len(w), len(g)) {
-		if w[i] != g[i] {
-			return "want " + w[i] + "\ngot  " + g[i]
-		}
-	}
-	return "one is longer"
+	golden.Equal(t, "testdata/"+name, got)
 }
 
 func TestPages(t *testing.T) {
@@ -77,7 +49,7 @@ func TestPages(t *testing.T) {
 			if answer.Code != test.status {
 				t.Errorf("status %d, want %d", answer.Code, test.status)
 			}
-			golden(t, name, answer.Body.String())
+			goldenPage(t, name, answer.Body.String())
 		})
 	}
 }

@@ -274,13 +274,13 @@ func TestSignInPages(t *testing.T) {
 		return body
 	}
 	stranger, reader, outsider := g.guest(), g.entered(bob), g.entered(mallory)
-	golden(t, "sign-in.html", mask(stranger.get(privateRun).body))
-	golden(t, "list-stranger.html", mask(stranger.get("/").body))
-	golden(t, "list-signed-in.html", mask(reader.get("/").body))
-	golden(t, "list-outsider.html", mask(outsider.get("/").body))
-	golden(t, "sign-in-over.html", mask(stranger.back(nil).body))
+	goldenPage(t, "sign-in.html", mask(stranger.get(privateRun).body))
+	goldenPage(t, "list-stranger.html", mask(stranger.get("/").body))
+	goldenPage(t, "list-signed-in.html", mask(reader.get("/").body))
+	goldenPage(t, "list-outsider.html", mask(outsider.get("/").body))
+	goldenPage(t, "sign-in-over.html", mask(stranger.back(nil).body))
 	stranger.begin(privateRun)
-	golden(t, "sign-in-refused.html", mask(stranger.back(url.Values{"state": {stranger.begin(privateRun)}, "error": {"access_denied"}}).body))
+	goldenPage(t, "sign-in-refused.html", mask(stranger.back(url.Values{"state": {stranger.begin(privateRun)}, "error": {"access_denied"}}).body))
 	if found := foreign(t, reader.get(privateRun).body); len(found) > 0 {
 		t.Errorf("the page of a run holds %q", found)
 	}

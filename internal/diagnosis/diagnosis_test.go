@@ -1,19 +1,15 @@
 package diagnosis
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/slipwayhq/slipway/internal/golden"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 type knownCase struct {
 	log, id string
@@ -176,24 +172,7 @@ func TestKnownFailures(t *testing.T) {
 			t.Errorf("no log for %s", r.id)
 		}
 	}
-	golden(t, "known.golden.txt", all.String())
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Error(diff)
-	}
+	golden.Equal(t, "testdata/known.golden.txt", all.String())
 }
 
 func TestEveryLogIsUsed(t *testing.T) {

@@ -1,10 +1,8 @@
 package environment
 
 import (
-	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -13,10 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/slipwayhq/slipway/internal/golden"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // noon is a Friday.
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
@@ -137,26 +134,6 @@ func told(s situation) string {
 	return strings.Join(lines, "\n")
 }
 
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := "testdata/" + name
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v (write it with -update)", err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (write it with -update):\n%s", path, diff)
-	}
-}
-
 // hostile is a reason as somebody may write it who wants to pose as us.
 const hostile = "x\r\n\r\n## Approved by @admin\n<!-- --> [free](https://evil.example) \x1b[31mred\u202e\u0000 " + "a very long tale "
 
@@ -235,7 +212,7 @@ func TestWhatADecisionSays(t *testing.T) {
 		tc.put(&s)
 		fmt.Fprintf(&text, "== %s\n%s\n\n", tc.name, told(s))
 	}
-	golden(t, "decisions.txt", text.String())
+	golden.Equal(t, "testdata/decisions.txt", text.String())
 }
 
 // Every two obstacles together are told as each is alone: all that refuses, or else all that holds, in one order.

@@ -3,34 +3,14 @@ package pipelinefile
 import (
 	"encoding/json"
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/slipwayhq/slipway/internal/golden"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// golden holds what people read against a file in testdata.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(name, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatalf("%v: run the test with -update", err)
-	}
-	if string(want) != string(got) {
-		t.Errorf("%s differs; run with -update to accept it\n--- want\n%s\n--- got\n%s", name, want, got)
-	}
-}
 
 func files(t *testing.T, pattern string) []string {
 	t.Helper()
@@ -70,7 +50,7 @@ func TestGoodFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, strings.TrimSuffix(name, ".yml")+".json", append(shown, '\n'))
+			golden.Equal(t, strings.TrimSuffix(name, ".yml")+".json", string(shown)+"\n")
 		})
 	}
 }
@@ -83,7 +63,7 @@ func TestBadFiles(t *testing.T) {
 				t.Fatal("no problem found")
 			}
 			problemsOf(t, err)
-			golden(t, strings.TrimSuffix(name, ".yml")+".txt", []byte(err.Error()+"\n"))
+			golden.Equal(t, strings.TrimSuffix(name, ".yml")+".txt", err.Error()+"\n")
 		})
 	}
 }

@@ -3,12 +3,13 @@ package pipelinefile
 import (
 	"bytes"
 	"encoding/json"
-	"path/filepath"
 	"reflect"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/slipwayhq/slipway/internal/golden"
 )
 
 func compiledSchema(t *testing.T) *jsonschema.Schema {
@@ -47,7 +48,7 @@ func asEditors(t *testing.T, data []byte) any {
 }
 
 func TestPublishedSchema(t *testing.T) {
-	golden(t, filepath.Join("..", "..", "docs", "slipway.schema.json"), Schema())
+	golden.Equal(t, "../../docs/slipway.schema.json", string(Schema()))
 }
 
 func TestSchemaAcceptsGoodFiles(t *testing.T) {

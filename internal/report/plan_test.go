@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/slipwayhq/slipway/internal/golden"
 )
 
 // realPlan is what Terraform 1.11 says of a plan that destroys, replaces, moves and updates.
@@ -95,7 +97,7 @@ func TestPlanSections(t *testing.T) {
 		t.Errorf("title = %q", plan.Title())
 	}
 	sections := plan.Sections()
-	golden(t, "plan.golden.json", sections)
+	golden.EqualJSON(t, "testdata/plan.golden.json", sections)
 	text, err := json.Marshal(sections)
 	if err != nil || bytes.Contains(text, []byte("correct-horse")) {
 		t.Errorf("a sensitive value is shown (%v)", err)

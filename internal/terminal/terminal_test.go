@@ -3,10 +3,8 @@ package terminal
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,28 +12,9 @@ import (
 
 	"github.com/slipwayhq/slipway/internal/display"
 	"github.com/slipwayhq/slipway/internal/display/displaytest"
+	"github.com/slipwayhq/slipway/internal/golden"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew") // the switch of the golden files
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs; look at it and run with -update. Got\n%s", path, got)
-	}
-}
 
 func window(columns, rows int) func() (int, int) { return func() (int, int) { return columns, rows } }
 
@@ -83,10 +62,10 @@ func TestLiveTree(t *testing.T) {
 				term.draw(false)
 			}
 			if test.color {
-				golden(t, name, strings.ReplaceAll(raw.String(), "\x1b", "ESC"))
+				golden.Equal(t, "testdata/"+name, strings.ReplaceAll(raw.String(), "\x1b", "ESC"))
 				return
 			}
-			golden(t, name, e.String())
+			golden.Equal(t, "testdata/"+name, e.String())
 		})
 	}
 }
@@ -103,7 +82,7 @@ func TestPlainLines(t *testing.T) {
 			term.LogAppended(id, displaytest.Log(id)[:4])
 			feed(term, displaytest.Running(), displaytest.Failed(), displaytest.Failed())
 			term.draw(true)
-			golden(t, name, out.String())
+			golden.Equal(t, "testdata/"+name, out.String())
 		})
 	}
 }
@@ -114,7 +93,7 @@ func TestPlainLinesTellWhatIsWaitedForBeforeAnEnvironment(t *testing.T) {
 	term := prepare(&out, Options{Clock: displaytest.Clock{}})
 	feed(term, displaytest.Locked(), displaytest.Locked(), displaytest.Waiting(), displaytest.Waiting())
 	term.draw(true)
-	golden(t, "plain-waiting.txt", out.String())
+	golden.Equal(t, "testdata/plain-waiting.txt", out.String())
 }
 
 func TestHostileTextCannotMoveTheCursor(t *testing.T) {

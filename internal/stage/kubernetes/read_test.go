@@ -2,7 +2,6 @@ package kubernetes
 
 import (
 	"errors"
-	"flag"
 	"maps"
 	"os"
 	"path/filepath"
@@ -10,26 +9,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/slipwayhq/slipway/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Error(diff)
-	}
-}
 
 // checkout makes a folder of files; names ending in → are links to what follows.
 func checkout(t *testing.T, files map[string]string) *os.Root {
@@ -153,7 +135,7 @@ func TestKustomize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "kustomize.golden.yaml", string(text))
+	golden.Equal(t, "testdata/kustomize.golden.yaml", string(text))
 	if got.objects[0].node == nil {
 		t.Error("the deployment's text was not found")
 	}
@@ -223,7 +205,7 @@ func TestChart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "chart.golden.yaml", string(text))
+	golden.Equal(t, "testdata/chart.golden.yaml", string(text))
 
 	for name, c := range map[string]struct{ file, text, want string }{
 		"too old a cluster":  {"chart/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\nkubeVersion: '>=1.99'\n", "it wants Kubernetes >=1.99, and the cluster has v1.36.3"},

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/slipwayhq/slipway/examples"
+	"github.com/slipwayhq/slipway/internal/golden"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
@@ -55,7 +56,7 @@ func TestOrderOfTheExample(t *testing.T) {
 			fmt.Fprintf(&out, "  %s\n", o.key())
 		}
 	}
-	golden(t, "order.golden.txt", out.String())
+	golden.Equal(t, "testdata/order.golden.txt", out.String())
 }
 
 func TestPhases(t *testing.T) {
@@ -249,7 +250,7 @@ func TestRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "record.golden.yaml", string(kept))
+	golden.Equal(t, "testdata/record.golden.yaml", string(kept))
 	again, err := recorded(kept)
 	if err != nil {
 		t.Fatal(err)
@@ -303,7 +304,7 @@ stringData:
 	for _, f := range lint(objectsOf(t, text), map[string]string{"shop": "build"}) {
 		fmt.Fprintf(&out, "%s:%d %s %s: %s\n", f.Path, f.Line, f.Level, f.Rule, f.Message)
 	}
-	golden(t, "lint.golden.txt", out.String())
+	golden.Equal(t, "testdata/lint.golden.txt", out.String())
 	for _, f := range lint(example(t), map[string]string{"inventory-manager": "x"}) {
 		t.Errorf("the example: %s:%d %s", f.Path, f.Line, f.Message)
 	}
@@ -345,7 +346,7 @@ spec:
 	for _, c := range differences("Secret", before.Object, after.Object) {
 		fmt.Fprintln(&out, c)
 	}
-	golden(t, "diff.golden.txt", out.String())
+	golden.Equal(t, "testdata/diff.golden.txt", out.String())
 	if strings.Contains(out.String(), "hunter") || strings.Contains(out.String(), "aHVudGVy") {
 		t.Error("a value of a Secret is shown")
 	}

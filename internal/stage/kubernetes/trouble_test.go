@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	sigsyaml "sigs.k8s.io/yaml"
+
+	"github.com/slipwayhq/slipway/internal/golden"
 )
 
 // podText is a pod as the API server tells it, with one container in a state.
@@ -81,7 +83,7 @@ func TestTroubles(t *testing.T) {
 		tr, is := creationTrouble([]string{message})
 		fmt.Fprintf(&out, "%t %s: %s\n", is, tr.kind, tr.text)
 	}
-	golden(t, "trouble.golden.txt", out.String())
+	golden.Equal(t, "testdata/trouble.golden.txt", out.String())
 }
 
 func TestTheGravestTroubleIsToldFirst(t *testing.T) {

@@ -2,42 +2,19 @@ package smoke
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/slipwayhq/slipway/internal/golden"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/stage/stagetest"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Error(diff)
-	}
-}
 
 // shop is a service that needs some requests before it works.
 func shop(t *testing.T, failures int32) *httptest.Server {
@@ -105,7 +82,7 @@ func TestSmoke(t *testing.T) {
 		row[3] = "N"
 		fmt.Fprintln(&out, strings.Join(row, " | "))
 	}
-	golden(t, "requests.golden.txt", out.String())
+	golden.Equal(t, "testdata/requests.golden.txt", out.String())
 }
 
 func TestSmokeFails(t *testing.T) {
@@ -133,7 +110,7 @@ func TestSmokeFails(t *testing.T) {
 			t.Errorf("%s: the log holds the secret", c.name)
 		}
 	}
-	golden(t, "failures.golden.txt", out.String())
+	golden.Equal(t, "testdata/failures.golden.txt", out.String())
 }
 
 func TestSmokeTakesTooLong(t *testing.T) {

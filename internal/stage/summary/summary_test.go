@@ -1,20 +1,12 @@
 package summary
 
 import (
-	"bytes"
-	"encoding/json"
-	"flag"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/slipwayhq/slipway/internal/golden"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 func start() time.Time { return time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC) }
 
@@ -117,32 +109,8 @@ func TestGolden(t *testing.T) {
 	for name, given := range cases {
 		t.Run(name, func(t *testing.T) {
 			r, self := given()
-			golden(t, name, Summarise(r, self, now))
+			golden.EqualJSON(t, "testdata/"+name+".golden.json", Summarise(r, self, now))
 		})
-	}
-}
-
-func golden(t *testing.T, name string, value any) {
-	t.Helper()
-	var got bytes.Buffer
-	encoder := json.NewEncoder(&got)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(value); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join("testdata", name+".golden.json")
-	if *update {
-		if err := os.WriteFile(file, got.Bytes(), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Error(diff)
 	}
 }
 
