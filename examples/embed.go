@@ -83,3 +83,21 @@ func hidden(name string) bool {
 	}
 	return false
 }
+
+// Files are the texts of the example repository by their paths.
+func Files() (map[string]string, error) {
+	example, err := InventoryManager()
+	if err != nil {
+		return nil, err
+	}
+	files := map[string]string{}
+	err = fs.WalkDir(example, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := fs.ReadFile(example, path)
+		files[path] = string(content)
+		return err
+	})
+	return files, err
+}

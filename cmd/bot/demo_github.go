@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +23,7 @@ func demoGitHub(ctx context.Context, dir string, machine demoMachine) (*githubte
 		return nil, err
 	}
 	github.Start()
-	files, err := exampleFiles()
+	files, err := examples.Files()
 	if err == nil {
 		err = machine.adapt(files)
 	}
@@ -48,23 +47,6 @@ func demoGitHub(ctx context.Context, dir string, machine demoMachine) (*githubte
 		return nil, errors.Join(fmt.Errorf("prepare the GitHub stand-in: %w", err), github.Close()) //nolint:contextcheck // it closes whatever became of ctx
 	}
 	return github, nil
-}
-
-func exampleFiles() (githubtest.Files, error) {
-	example, err := examples.InventoryManager()
-	if err != nil {
-		return nil, err
-	}
-	files := githubtest.Files{}
-	err = fs.WalkDir(example, ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		content, err := fs.ReadFile(example, path)
-		files[path] = string(content)
-		return err
-	})
-	return files, err
 }
 
 // demoPush clones the example as Alice does, commits and pushes with git, and waits for the run.

@@ -37,7 +37,7 @@ func folder(t *testing.T, files map[string]string) string {
 
 func dial(t *testing.T) *buildkit.Builder {
 	t.Helper()
-	need(t)
+	world.Need(t)
 	b, err := buildkit.Dial(t.Context(), buildkit.Settings{Address: world.Buildkit})
 	if err != nil {
 		t.Fatal(err)

@@ -79,7 +79,7 @@ func (a *authority) issue(name string) string {
 }
 
 func TestABuildKitElsewhereAsksForACertificate(t *testing.T) {
-	need(t)
+	world.Need(t)
 	ours, theirs := newAuthority(t), newAuthority(t)
 	address, err := world.SecureBuildkit(t.Context(), t.TempDir(), ours.issue("buildkitd"))
 	if err != nil {

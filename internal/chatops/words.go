@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/slipwayhq/slipway/internal/display"
+	"github.com/slipwayhq/slipway/internal/spelling"
 )
 
 // maxShown bounds what is repeated of somebody's text, in bytes.
@@ -52,33 +53,9 @@ func nearest(name string) (Command, bool) {
 		if len(bare(c.Name)) >= 6 {
 			allowed = 2
 		}
-		if len(name) <= 2*len(c.Name) && distance(bare(name), bare(c.Name)) <= allowed {
+		if len(name) <= 2*len(c.Name) && spelling.Distance(bare(name), bare(c.Name)) <= allowed {
 			return c, true
 		}
 	}
 	return Command{}, false
-}
-
-// distance counts the slips between two words; swapped neighbours are one.
-func distance(a, b string) int {
-	before, previous := []int(nil), make([]int, len(b)+1)
-	for j := range previous {
-		previous[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row := make([]int, len(b)+1)
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(previous[j]+1, row[j-1]+1, previous[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, previous = previous, row
-	}
-	return previous[len(b)]
 }

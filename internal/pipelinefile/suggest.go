@@ -3,6 +3,8 @@ package pipelinefile
 import (
 	"slices"
 	"strings"
+
+	"github.com/slipwayhq/slipway/internal/spelling"
 )
 
 // unknown phrases what to do about a word that is none of the known ones.
@@ -32,35 +34,11 @@ func nearest(word string, known []string) (string, bool) {
 	plain := func(s string) string { return strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(s)) }
 	best, bestDistance := "", 1+max(1, len(word)/3)
 	for _, k := range known {
-		if d := distance(plain(word), plain(k)); d < bestDistance {
+		if d := spelling.Distance(plain(word), plain(k)); d < bestDistance {
 			best, bestDistance = k, d
 		}
 	}
 	return best, best != ""
-}
-
-// distance counts the edits between two words; swapped neighbours are one.
-func distance(a, b string) int {
-	before, previous := []int(nil), make([]int, len(b)+1)
-	for j := range previous {
-		previous[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row := make([]int, len(b)+1)
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(previous[j]+1, row[j-1]+1, previous[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, previous = previous, row
-	}
-	return previous[len(b)]
 }
 
 // foreign says what words of other systems are called here.

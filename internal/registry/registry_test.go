@@ -51,7 +51,7 @@ func login() registry.Credentials {
 }
 
 func TestPushReadBackAndTag(t *testing.T) {
-	need(t)
+	world.Need(t)
 	for name, r := range map[string]*registry.Repository{
 		"without a login": open(t, world.Open, "acme/app", registry.Credentials{}),
 		"with a login":    open(t, world.Closed, "acme/app", login()),
@@ -88,7 +88,7 @@ func TestPushReadBackAndTag(t *testing.T) {
 }
 
 func TestAnIndexIsPushedWhole(t *testing.T) {
-	need(t)
+	world.Need(t)
 	index, err := random.Index(1000, 2, 3)
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +108,7 @@ func TestAnIndexIsPushedWhole(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	need(t)
+	world.Need(t)
 	dead, err := url.Parse("http://127.0.0.1:1")
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +182,7 @@ func (f *flaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func through(t *testing.T, f *flaky) (string, *flaky) {
 	t.Helper()
-	need(t)
+	world.Need(t)
 	target, err := url.Parse("http://" + world.Open)
 	if err != nil {
 		t.Fatal(err)
@@ -364,7 +364,7 @@ func TestECR(t *testing.T) {
 
 // A registry, or something between us and it, that gives back something else than it was given.
 func TestWhatIsReadBackIsCompared(t *testing.T) {
-	need(t)
+	world.Need(t)
 	target, err := url.Parse("http://" + world.Open)
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/slipwayhq/slipway/examples"
 	"github.com/slipwayhq/slipway/internal/githubtest"
 	appimage "github.com/slipwayhq/slipway/test/cluster/image"
 	"github.com/slipwayhq/slipway/test/cluster/place"
@@ -117,7 +118,7 @@ func (b *kubernetesBench) manifests(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	files, err := exampleFiles()
+	files, err := examples.Files()
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ const stageRounds = 5
 
 // stages compares the example's stages with the script, and a second run of one tree with the first.
 func stages(ctx context.Context, binary string) (figures []figure, err error) {
-	files, err := exampleFiles()
+	files, err := examples.Files()
 	if err != nil {
 		return nil, err
 	}
@@ -164,21 +164,4 @@ func (s *site) environmentWith(tool string) (string, error) {
 		err = fmt.Errorf("no environment with %s", tool)
 	}
 	return found, err
-}
-
-func exampleFiles() (githubtest.Files, error) {
-	example, err := examples.InventoryManager()
-	if err != nil {
-		return nil, err
-	}
-	files := githubtest.Files{}
-	err = fs.WalkDir(example, ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		content, err := fs.ReadFile(example, path)
-		files[path] = string(content)
-		return err
-	})
-	return files, err
 }

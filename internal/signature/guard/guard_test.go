@@ -20,27 +20,10 @@ import (
 	"github.com/slipwayhq/slipway/internal/stage/stagetest"
 )
 
-// world is nil where nobody asked for registries.
+// world is shared by the tests.
 var world *imagetest.World
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	if !imagetest.Wanted() {
-		return m.Run()
-	}
-	var err error
-	if world, err = imagetest.StartRegistries(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() {
-		if err := world.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
-	}()
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(imagetest.Main(m, &world, imagetest.StartRegistries, nil)) }
 
 // deploy is a stage that changes something.
 type deploy struct{ done bool }
@@ -124,9 +107,7 @@ func read(t *testing.T, name string) string {
 // open is the registry without logins.
 func open(t *testing.T) string {
 	t.Helper()
-	if world == nil {
-		t.Skip("registries are started with SLIPWAY_E2E=1, where docker-registry is installed")
-	}
+	world.Need(t)
 	return world.Open
 }
 

@@ -50,7 +50,7 @@ type job struct {
 
 func newJob(t *testing.T, files map[string]string) *job {
 	t.Helper()
-	need(t)
+	world.Need(t)
 	cache, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

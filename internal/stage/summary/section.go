@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/slipwayhq/slipway/internal/display"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
@@ -45,8 +46,8 @@ func runSection(run pipeline.Run, stages []pipeline.StageRun, now time.Time) pip
 		add("Approved for "+e.Environment, approvers(e))
 	}
 	add("Started by", t.Actor)
-	add("Started", moment(run.StartedAt))
-	add("Took", duration(total(run, now)))
+	add("Started", display.Exact(run.StartedAt))
+	add("Took", display.Duration(total(run, now)))
 	if run.Reason != "" {
 		add("Cancelled", run.Reason)
 	}
@@ -116,7 +117,7 @@ func approvers(e pipeline.Entry) string {
 	var names []string
 	for _, a := range e.Approvals {
 		if a.Fingerprint == e.Candidate.Fingerprint() {
-			names = append(names, fmt.Sprintf("%s (%s, %s)", a.By, a.Via, moment(a.At)))
+			names = append(names, fmt.Sprintf("%s (%s, %s)", a.By, a.Via, display.Exact(a.At)))
 		}
 	}
 	return strings.Join(names, ", ")
@@ -177,12 +178,12 @@ func word(s pipeline.StageRun) string {
 
 func took(s pipeline.StageRun, now time.Time) string {
 	if s.Reused != nil {
-		return duration(s.Reused.Duration)
+		return display.Duration(s.Reused.Duration)
 	}
 	if s.StartedAt.IsZero() {
 		return "–"
 	}
-	return duration(s.Duration(now))
+	return display.Duration(s.Duration(now))
 }
 
 // said is the stage's own line, and what is special about this attempt.
@@ -226,7 +227,7 @@ func artifactsSection(stages []pipeline.StageRun) (pipeline.Section, bool) {
 	for _, s := range stages {
 		for _, a := range s.Result.Artifacts {
 			if n++; n <= shownArtifacts {
-				table.Rows = append(table.Rows, []string{line(s.Spec.Key), line(a.Name), size(a.Bytes)})
+				table.Rows = append(table.Rows, []string{line(s.Spec.Key), line(a.Name), display.Bytes(a.Bytes)})
 			}
 		}
 	}
@@ -235,37 +236,6 @@ func artifactsSection(stages []pipeline.StageRun) (pipeline.Section, bool) {
 		section.Text = fmt.Sprintf("The first %d of %d.", shownArtifacts, n)
 	}
 	return section, n > 0
-}
-
-func size(n int64) string {
-	switch {
-	case n >= 1_000_000:
-		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
-	case n >= 1000:
-		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
-	}
-	return fmt.Sprintf("%d B", n)
-}
-
-func moment(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format("2006-01-02 15:04:05 UTC")
-}
-
-func duration(d time.Duration) string {
-	switch {
-	case d <= 0:
-		return "0s"
-	case d < time.Second:
-		return "<1s"
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm %ds", int(d.Minutes()), int(d.Seconds())%60)
-	}
-	return fmt.Sprintf("%dh %dm", int(d.Hours()), int(d.Minutes())%60)
 }
 
 // line makes any text one line: names, titles and reasons come from other people.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/slipwayhq/slipway/internal/display"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
@@ -92,7 +93,7 @@ func verdict(run pipeline.Run, stages []pipeline.StageRun, now time.Time) pipeli
 		parts = append(parts, fmt.Sprintf("%d not finished", c.open))
 	}
 	if took := total(run, now); took > 0 {
-		parts = append(parts, "in "+duration(took))
+		parts = append(parts, "in "+display.Duration(took))
 	}
 	v.Title = strings.Join(parts, ", ")
 	return v
