@@ -95,12 +95,12 @@ func (c *core) build(o coreOptions) error {
 	}
 	observers := o.observers(c)
 	c.service = pipeline.NewService(pipeline.ServiceOptions{
-		Store: c.db, Definitions: o.definitions, Forge: o.forge, Built: isBuilt, Unavailable: o.unavailable, Releases: c.db, Closed: o.closed, Observers: observers,
+		Store: c.db, Definitions: o.definitions, Forge: o.forge, Built: isBuilt, Unavailable: o.unavailable, Releases: releases{c.db, c.artifacts}, Closed: o.closed, Observers: observers,
 		Clock: pipeline.SystemClock{}, Logger: o.log,
 	})
 	c.engine = pipeline.NewEngine(pipeline.EngineOptions{
 		Store: c.db, Executor: c.executor, Forge: o.forge, Secrets: o.secrets, Logs: c.artifacts, Artifacts: c.artifacts,
-		Releases: c.db,
+		Releases: releases{c.db, c.artifacts},
 		Diagnose: diagnosis.Find, Inline: inlineKinds(), Source: o.source, Observers: observers,
 		Clock: pipeline.SystemClock{}, Logger: o.log,
 	})

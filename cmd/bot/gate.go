@@ -13,7 +13,7 @@ import (
 // newKeeper builds what lets runs into environments.
 func newKeeper(b *bot) *environment.Keeper {
 	return environment.NewKeeper(environment.Options{
-		Store: b.db, Rules: b.rules, People: b.forge, Forge: b.forge, Artifacts: artifactFiles{b.artifacts}, Superseder: b.service,
+		Store: releases{b.db, b.artifacts}, Rules: b.rules, People: b.forge, Forge: b.forge, Artifacts: b.artifacts, Superseder: b.service,
 		Observers: b.observers, Clock: pipeline.SystemClock{}, Logger: b.log,
 	})
 }

@@ -50,15 +50,10 @@ func (s *Store) keepPrivate(stageRunID int64, artifact pipeline.Artifact) error 
 	if err != nil {
 		return err
 	}
-	sealer, err := s.sealer()
+	sealed, err := s.Seal(content, boundTo(stageRunID, artifact.Name))
 	if err != nil {
 		return err
 	}
-	nonce := make([]byte, sealer.NonceSize())
-	if _, err := rand.Read(nonce); err != nil {
-		return err
-	}
-	sealed := sealer.Seal(nonce, nonce, content, boundTo(stageRunID, artifact.Name))
 	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
 		return err
 	}
@@ -80,25 +75,45 @@ func (s *Store) Private(ctx context.Context, stageRunID int64, name string) ([]b
 	if err != nil {
 		return nil, fmt.Errorf("private file %s: %w", name, err)
 	}
-	sealer, err := s.sealer()
+	content, err := s.Unseal(sealed, boundTo(stageRunID, name))
 	if err != nil {
 		return nil, fmt.Errorf("private file %s: %w", name, err)
 	}
+	return content, nil
+}
+
+// Seal encrypts what is kept elsewhere with the key of private files. It can only be unsealed as what it is bound to.
+func (s *Store) Seal(content []byte, boundTo string) ([]byte, error) {
+	sealer, err := s.sealer()
+	if err != nil {
+		return nil, err
+	}
+	nonce := make([]byte, sealer.NonceSize())
+	if _, err := rand.Read(nonce); err != nil {
+		return nil, err
+	}
+	return sealer.Seal(nonce, nonce, content, []byte(boundTo)), nil
+}
+
+// Unseal gives back what was sealed. What was altered, or is bound to something else, is an error.
+func (s *Store) Unseal(sealed []byte, boundTo string) ([]byte, error) {
+	sealer, err := s.sealer()
+	if err != nil {
+		return nil, err
+	}
 	if len(sealed) < sealer.NonceSize() {
-		return nil, fmt.Errorf("private file %s is cut short", name)
+		return nil, errors.New("it is cut short")
 	}
 	nonce, body := sealed[:sealer.NonceSize()], sealed[sealer.NonceSize():]
-	content, err := sealer.Open(nil, nonce, body, boundTo(stageRunID, name))
+	content, err := sealer.Open(nil, nonce, body, []byte(boundTo))
 	if err != nil {
-		return nil, fmt.Errorf("private file %s was altered, or its key is another one: %w", name, err)
+		return nil, fmt.Errorf("it was altered, or its key is another one: %w", err)
 	}
 	return content, nil
 }
 
 // boundTo keeps a file from being taken for that of another attempt.
-func boundTo(stageRunID int64, name string) []byte {
-	return fmt.Appendf(nil, "%d/%s", stageRunID, name)
-}
+func boundTo(stageRunID int64, name string) string { return fmt.Sprintf("%d/%s", stageRunID, name) }
 
 // sealer has the key of the data folder, which is made with the first private file.
 func (s *Store) sealer() (cipher.AEAD, error) {

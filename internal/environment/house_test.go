@@ -1,12 +1,10 @@
 package environment
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -238,17 +236,17 @@ func (h *house) CommitOf(context.Context, pipeline.Repository, string) (Commit, 
 	return h.commit, nil
 }
 
-func (h *house) Open(_ context.Context, _ int64, name string) (io.ReadCloser, int64, error) {
+func (h *house) Private(_ context.Context, _ int64, name string) ([]byte, error) {
 	if err := h.hears("artifacts"); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	text, ok := h.files[name]
 	if !ok {
-		return nil, 0, fmt.Errorf("artifact %s: %w", name, pipeline.ErrNotFound)
+		return nil, fmt.Errorf("private file %s: %w", name, pipeline.ErrNotFound)
 	}
-	return io.NopCloser(bytes.NewBufferString(text)), int64(len(text)), nil
+	return []byte(text), nil
 }
 
 // The store: each call may be the one at which the power goes, before it is made or after.

@@ -846,9 +846,9 @@ func TestReleaseFiles(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			h := newHouse(t, "k8s kubernetes @production", "dep run @production")
 			done := pipeline.Result{Verdict: pipeline.Verdict{Status: pipeline.StatusSuccess}}
-			done.Artifacts = []pipeline.Artifact{{Name: name}, {Name: "other.txt"}}
+			done.Private = []pipeline.Artifact{{Name: name}, {Name: "other.txt"}}
 			h.plays["k8s (production)"] = done
-			done.Artifacts = []pipeline.Artifact{{Name: "release/app.zip"}} // a command's own, which nobody can read
+			done.Private, done.Artifacts = nil, []pipeline.Artifact{{Name: "release/app.zip"}} // a command's own
 			h.plays["dep (production)"] = done
 			tc.put(h)
 			id := h.submit(pushed("c1"))

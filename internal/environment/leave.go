@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"strings"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
-// releasePrefix is how names of artifacts begin that are kept with the release.
+// releasePrefix is how names of private files begin that are kept with the release.
 const releasePrefix = "release/"
 
 // maxReleaseFile bounds one of them.
@@ -145,16 +144,16 @@ type fileError struct{ name, why string }
 
 func (e *fileError) Error() string { return fmt.Sprintf("%s %s", e.name, e.why) }
 
-// releaseFiles reads what the environment's stages kept for a rollback. In a rollback that is what was applied again. What
-// commands of the repository call release/… is theirs.
+// releaseFiles reads what the environment's stages kept to themselves for a rollback. In a rollback that is what was applied
+// again.
 func (k *Keeper) releaseFiles(ctx context.Context, run pipeline.Run, environment string) ([]pipeline.ReleaseFile, error) {
 	var files []pipeline.ReleaseFile
 	seen := make(map[string]bool)
 	for _, s := range run.Current() {
-		if !s.Spec.Enters || s.Spec.Environment != environment || s.Spec.Steps == pipeline.OneStep {
+		if !s.Spec.Enters || s.Spec.Environment != environment {
 			continue
 		}
-		for _, a := range s.Result.Artifacts {
+		for _, a := range s.Result.Private {
 			if !strings.HasPrefix(a.Name, releasePrefix) {
 				continue
 			}
@@ -172,17 +171,15 @@ func (k *Keeper) releaseFiles(ctx context.Context, run pipeline.Run, environment
 	return files, nil
 }
 
-func (k *Keeper) releaseFile(ctx context.Context, stageRunID int64, name string) (content []byte, err error) {
-	file, size, err := k.artifacts.Open(ctx, stageRunID, name)
-	if errors.Is(err, pipeline.ErrNotFound) {
+func (k *Keeper) releaseFile(ctx context.Context, stageRunID int64, name string) ([]byte, error) {
+	content, err := k.artifacts.Private(ctx, stageRunID, name)
+	switch {
+	case errors.Is(err, pipeline.ErrNotFound):
 		return nil, &fileError{name, "is no longer kept"}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if size > maxReleaseFile {
+	case err != nil:
+		return nil, err
+	case len(content) > maxReleaseFile:
 		return nil, &fileError{name, fmt.Sprintf("is larger than %d MiB", maxReleaseFile>>20)}
 	}
-	return io.ReadAll(io.LimitReader(file, maxReleaseFile))
+	return content, nil
 }

@@ -2,7 +2,6 @@ package environment
 
 import (
 	"context"
-	"io"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
@@ -61,9 +60,10 @@ type Forge interface {
 	CommitOf(ctx context.Context, repository pipeline.Repository, sha string) (Commit, error)
 }
 
-// Artifacts opens what stages kept.
+// Artifacts gives back what stages kept to themselves.
 type Artifacts interface {
-	Open(ctx context.Context, stageRunID int64, name string) (io.ReadCloser, int64, error)
+	// Private returns pipeline.ErrNotFound.
+	Private(ctx context.Context, stageRunID int64, name string) ([]byte, error)
 }
 
 // Superseder cancels what a newer run made pointless while an older one changed an environment.

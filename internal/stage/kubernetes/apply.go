@@ -45,7 +45,7 @@ func (d *deploy) carryOut(ctx context.Context) (pipeline.Verdict, error) {
 
 // readPrepared takes what the preparation kept, and refuses anything else.
 func (d *deploy) readPrepared() error {
-	text, found := d.s.File(preparedFile)
+	text, found := d.s.File(d.releaseFile())
 	at := slices.IndexFunc(d.task.Parts, func(p pipeline.Part) bool {
 		return p.Kind == pipeline.PartManifests && p.Name == d.task.Stage.Key
 	})

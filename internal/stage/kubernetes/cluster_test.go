@@ -162,12 +162,7 @@ func (s *site) release(a attempt, prepared *stagetest.Session) {
 	if s.current != nil {
 		number = s.current.Number + 1
 	}
-	files := map[string][]byte{}
-	for name, content := range prepared.Recorded.Artifacts {
-		if strings.HasPrefix(name, "release/") {
-			files[name] = content
-		}
-	}
+	files := prepared.Recorded.Private
 	r := released{files: files, Release: pipeline.Release{
 		RepositoryID: 7, Environment: "test", Number: number, Commit: a.sha + strings.Repeat("0", 40-len(a.sha)), Parts: prepared.Recorded.Parts,
 	}}
@@ -252,7 +247,7 @@ func TestDeployToACluster(t *testing.T) {
 	if got := s.kubectl("get", "secret", "credentials", "-o", "jsonpath={.data.PASSWORD}"); got != "Y29ycmVjdCBob3JzZQ==" {
 		t.Errorf("the secret holds %q", got)
 	}
-	for name, content := range prepared.Recorded.Artifacts {
+	for name, content := range prepared.Recorded.Private {
 		if strings.Contains(string(content), "correct horse") {
 			t.Errorf("%s holds the secret", name)
 		}

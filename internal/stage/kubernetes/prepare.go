@@ -104,8 +104,8 @@ func (d *deploy) render() ([]*object, string, error) {
 // maxRecorded is what a release keeps of one stage.
 const maxRecorded = 8 << 20
 
-// keep fixes the manifests: exactly for the second step, by their hash for people, without committed secrets for the
-// release.
+// keep shows people the manifests without the values of Secrets, and where they are to be applied keeps them exactly, for
+// the second step and for the release.
 func (d *deploy) keep() error {
 	text, err := exact(d.objects)
 	if err != nil {
@@ -118,22 +118,25 @@ func (d *deploy) keep() error {
 	if err != nil {
 		return err
 	}
-	if err := d.s.KeepPrivate(preparedFile, text); err != nil {
+	d.warnOfSecrets(shown)
+	if err := d.artifact("manifests.yaml", shown); err != nil {
 		return err
 	}
-	d.warnOfMasking(shown)
-	return d.artifact(d.releaseFile(), shown)
+	if d.proposed() {
+		return nil // nobody applies them, and what may hold secrets is not kept without need
+	}
+	return d.s.KeepPrivate(d.releaseFile(), text)
 }
 
-// warnOfMasking: what is recorded is masked like everything else, and a set that was changed by that is not applied again.
-func (d *deploy) warnOfMasking(text []byte) {
+// warnOfSecrets tells of values that stand in manifests where everybody can read them.
+func (d *deploy) warnOfSecrets(text []byte) {
 	for _, name := range d.secrets.named {
 		value, set := d.s.Secret(name)
 		if set && strings.Contains(string(text), value) {
 			d.s.Finding(pipeline.Finding{
 				Tool: tool, Rule: "secret-in-manifests", Level: pipeline.LevelWarning, Severity: pipeline.SeverityHigh,
 				Title:   "Manifests hold the value of a secret",
-				Message: fmt.Sprintf("The value of the secret %s also stands in the manifests as it is. It is masked where they are recorded, so that this release cannot be brought back by /rollback. Write $(%s) in a Secret, or choose another value.", name, name),
+				Message: fmt.Sprintf("The value of the secret %s also stands in the manifests as it is, outside of Secrets. Write $(%s) in a Secret, or choose another value if that is by chance.", name, name),
 			})
 		}
 	}

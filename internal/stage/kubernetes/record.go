@@ -10,8 +10,8 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 )
 
-// elided stands in a recorded manifest where a Secret's value stands in the repository: a release keeps no such values.
-const elided = "slipway: this value is in the commit"
+// elided stands in shown manifests where a Secret's value stands in the repository.
+const elided = "slipway: this value is not shown"
 
 const sourceComment = "# Source: "
 
@@ -67,48 +67,4 @@ func recorded(text []byte) ([]*object, error) {
 		objects = append(objects, found...)
 	}
 	return objects, w.err()
-}
-
-// hides reports whether a recorded set lacks values that are in its commit.
-func hides(objects []*object) bool {
-	for _, o := range objects {
-		if isSecret(o.Unstructured) && len(elidedIn(o)) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-func elidedIn(o *object) [][2]string {
-	var found [][2]string
-	for _, field := range []string{"stringData", "data"} {
-		for name, value := range nested(o.Object, field) {
-			if value == elided {
-				found = append(found, [2]string{field, name})
-			}
-		}
-	}
-	return found
-}
-
-// restore puts the values of the commit back into a recorded set.
-func restore(objects, fresh []*object) error {
-	byKey := make(map[key]*object, len(fresh))
-	for _, o := range fresh {
-		byKey[o.key()] = o
-	}
-	for _, o := range objects {
-		for _, entry := range elidedIn(o) {
-			from := byKey[o.key()]
-			if from == nil {
-				return failf("The release cannot be brought back", "%s of the release holds values that stand in its commit, and the commit has no such object.", o.key())
-			}
-			value, is := nested(from.Object, entry[0])[entry[1]]
-			if !is {
-				return failf("The release cannot be brought back", "%s of the release holds %s, whose value stands in its commit, and the commit has it no more.", o.key(), entry[1])
-			}
-			nested(o.Object, entry[0])[entry[1]] = value
-		}
-	}
-	return nil
 }

@@ -25,53 +25,41 @@ func encodedData(u *unstructured.Unstructured) map[string]any {
 	return out
 }
 
-// readRelease takes the manifests that the release recorded; nothing is rendered anew but what a release does not keep:
-// the values of Secrets that stand in its commit.
+// readRelease takes the manifests that the release recorded; nothing is rendered anew.
 func (d *deploy) readRelease() (string, error) {
 	r := d.task.Restores
-	text, found := d.s.File(d.releaseFile())
-	if !found {
-		return "", failf("The release has no manifests", "Release %d of %s recorded no manifests of the stage %s: it was made before the stage was there, or under another name.", r.Number, r.Environment, d.task.Stage.Key)
-	}
-	objects, err := recorded(text)
+	objects, why, err := d.released(*r, d.releaseFile())
 	if err != nil {
 		return "", err
 	}
-	if hides(objects) {
-		fresh, err := d.fromCommit(r)
-		if err != nil {
-			return "", err
-		}
-		if err := restore(objects, fresh); err != nil {
-			return "", err
-		}
-	}
-	whole, err := exact(objects)
-	if err != nil {
-		return "", err
-	}
-	if wanted := r.Part(pipeline.PartManifests, d.task.Stage.Key); hashOf(whole) != wanted {
-		return "", failf("The release cannot be brought back",
-			"What release %d of %s recorded is not what was deployed then: a secret that also stands in the manifests was masked, or the record is damaged. Deploy the commit %s again instead.",
-			r.Number, r.Environment, r.Commit)
+	if why != "" {
+		return "", failf("The release cannot be brought back", "Release %d of %s %s. Deploy the commit %s again instead.", r.Number, r.Environment, why, r.Commit)
 	}
 	d.objects = objects
 	return fmt.Sprintf("%s recorded by release %d", report.Count(len(objects), "object"), r.Number), nil
 }
 
-// fromCommit renders the commit of the release.
-func (d *deploy) fromCommit(r *pipeline.Release) ([]*object, error) {
-	if d.task.Trigger.SHA != r.Commit {
-		return nil, failf("The release cannot be brought back",
-			"Release %d has Secrets whose values stand in its commit %s, and this run has the commit %s.", r.Number, r.Commit, d.task.Trigger.SHA)
+// currentObjects are those of the release that the environment runs.
+func (d *deploy) currentObjects() ([]*object, error) {
+	current := d.task.Current
+	objects, why, err := d.released(*current, pipeline.CurrentFiles+d.releaseFile())
+	if err == nil && why != "" {
+		err = failf("No manifests to go back to", "release %d %s", current.Number, why)
 	}
-	in, err := read(d.s.Root(), d.settings, capabilities{})
-	if err != nil {
-		return nil, err
+	return objects, err
+}
+
+// released are the objects of a release, exactly as they were applied; why there are none is the end of a sentence.
+func (d *deploy) released(r pipeline.Release, file string) (objects []*object, why string, err error) {
+	text, found := d.s.File(file)
+	if !found {
+		return nil, "recorded no manifests of the stage " + d.task.Stage.Key + ": it was made before the stage was there, or under another name", nil
 	}
-	var w wrongs
-	setNamespaces(in.objects, d.settings.Namespace, d.fallback(), d.world.scope(ownScope(in.objects)), &w)
-	return in.objects, w.err()
+	if hashOf(text) != r.Part(pipeline.PartManifests, d.task.Stage.Key) {
+		return nil, "recorded other manifests than were deployed then: the record is damaged", nil
+	}
+	objects, err = recorded(text)
+	return objects, "", err
 }
 
 // bringBack is the whole attempt of a deploy whose rollout succeeded, and after which something else has failed. The deploy
@@ -105,7 +93,7 @@ func (d *deploy) bringBackCurrent(ctx context.Context) (outcome string, back boo
 	if err := d.connect(ctx); err != nil {
 		return "", false, err
 	}
-	if d.objects, err = d.currentObjects(ctx); err != nil {
+	if d.objects, err = d.currentObjects(); err != nil {
 		return "", false, err
 	}
 	d.setHome()
@@ -136,7 +124,7 @@ func (d *deploy) goBack(ctx context.Context, run *rollout, because string) (outc
 	d.s.Log(fmt.Sprintf("ROLLING BACK: release %d is brought back, because %s and `rollback-on-failure` is on.", current.Number, because))
 	var detail string
 	err := d.s.Step(ctx, fmt.Sprintf("Roll back to release %d", current.Number), func(ctx context.Context) (string, error) {
-		objects, err := d.currentObjects(ctx)
+		objects, err := d.currentObjects()
 		if err != nil {
 			return "", err
 		}
@@ -154,60 +142,6 @@ func (d *deploy) goBack(ctx context.Context, run *rollout, because string) (outc
 		return fmt.Sprintf("Going back to release %d failed too: %s", current.Number, plainError(err)), false
 	}
 	return fmt.Sprintf("The environment was rolled back to release %d (commit %s), which runs again.", current.Number, current.Commit[:min(12, len(current.Commit))]), true
-}
-
-// currentObjects are those of the release that the environment runs.
-func (d *deploy) currentObjects(ctx context.Context) ([]*object, error) {
-	current := d.task.Current
-	text, found := d.s.File(pipeline.CurrentFiles + d.releaseFile())
-	if !found {
-		return nil, failf("No manifests to go back to", "release %d recorded no manifests of this stage", current.Number)
-	}
-	objects, err := recorded(text)
-	if err != nil {
-		return nil, err
-	}
-	if !hides(objects) {
-		whole, err := exact(objects)
-		if err != nil {
-			return nil, err
-		}
-		if hashOf(whole) != current.Part(pipeline.PartManifests, d.task.Stage.Key) {
-			return nil, failf("No manifests to go back to", "what release %d recorded is not what was deployed then", current.Number)
-		}
-		return objects, nil
-	}
-	return objects, d.keepLiveValues(ctx, objects)
-}
-
-// keepLiveValues leaves values that stand in another commit as the cluster has them.
-func (d *deploy) keepLiveValues(ctx context.Context, objects []*object) error {
-	for _, o := range objects {
-		entries := elidedIn(o)
-		if len(entries) == 0 {
-			continue
-		}
-		live, err := d.world.live(ctx, o.Unstructured)
-		if err != nil {
-			return err
-		}
-		for _, entry := range entries {
-			delete(nested(o.Object, entry[0]), entry[1])
-			if live == nil {
-				continue
-			}
-			value, is := nested(live.Object, "data")[entry[1]]
-			if !is {
-				continue
-			}
-			if nested(o.Object, "data") == nil {
-				o.Object["data"] = make(map[string]any)
-			}
-			nested(o.Object, "data")[entry[1]] = value
-		}
-		d.s.Log(fmt.Sprintf("%s: values that stand in the earlier commit are left as they are in the cluster.", o.key()))
-	}
-	return nil
 }
 
 // plainError is an error as the end of a sentence.

@@ -100,10 +100,14 @@ func TestPruneAndRollback(t *testing.T) {
 		return a
 	}
 	first := prune(standard())
-	first.files["k8s/more.yaml"] = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: only-first}\ndata: {A: a}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: committed}\nstringData: {A: from the commit}\n"
-	_, done, verdict := s.deploy(first)
+	first.files["k8s/more.yaml"] = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: only-first}\ndata: {A: correct horse}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: committed}\nstringData: {A: from the commit}\n"
+	prepared, done, verdict := s.deploy(first)
 	s.succeeded(verdict, done)
-	if text := string(s.files["release/deploy (test).manifests.yaml"]); strings.Contains(text, "from the commit") || !strings.Contains(text, "$(PASSWORD)") {
+	// People see neither what was committed nor what is secret; the release has both.
+	if text := string(prepared.Recorded.Artifacts["manifests.yaml"]); strings.Contains(text, "from the commit") || strings.Contains(text, "correct horse") || !strings.Contains(text, "$(PASSWORD)") {
+		t.Error(text)
+	}
+	if text := string(s.files["release/deploy (test).manifests.yaml"]); !strings.Contains(text, "from the commit") || !strings.Contains(text, "correct horse") || !strings.Contains(text, "$(PASSWORD)") {
 		t.Error(text)
 	}
 
@@ -112,7 +116,7 @@ func TestPruneAndRollback(t *testing.T) {
 	second.files["k8s/web.yaml"] = strings.ReplaceAll(second.files["k8s/web.yaml"], "replicas: 1", "replicas: 2")
 	second.files["k8s/more.yaml"] = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: only-second}\ndata: {A: a}\n"
 	s.kubectl("label", "configmap", "only-first", "slipwayhq.github.io/inventory-") // somebody made it theirs
-	prepared, done, verdict := s.deploy(second)
+	prepared, done, verdict = s.deploy(second)
 	s.succeeded(verdict, done)
 	section, _ := prepared.SectionTitled("Removed, replaced, refused")
 	if section.Table == nil || section.Table.Rows[0][0] != "Secret committed" || section.Table.Rows[0][1] != "deleted" {

@@ -135,8 +135,7 @@ func (d *deploy) waiter() *waiter {
 	return &waiter{world: d.world, timeout: time.Duration(d.settings.Timeout), progress: d.s.Progress}
 }
 
-// releaseFile is the name under which the release keeps the manifests.
+// releaseFile is the name under which exactly what is to be applied is kept, encrypted: for the second step, and with the
+// release.
 func (d *deploy) releaseFile() string { return "release/" + d.task.Stage.Key + ".manifests.yaml" }
 
-// preparedFile is the name under which the preparation keeps exactly what is to be applied.
-const preparedFile = "manifests.yaml"
