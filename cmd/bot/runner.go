@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/slipwayhq/slipway/internal/cluster"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/pythonenv"
 	"github.com/slipwayhq/slipway/internal/report"
@@ -79,14 +78,6 @@ func runnerKinds(options runner.Options) map[string]runner.Stage {
 // runnerKindNames are the keys of runnerKinds.
 func runnerKindNames() []string {
 	return []string{"run", "python", "python-security", "image", "kubernetes", "smoke", "terraform"}
-}
-
-// maskOf says what of a kubeconfig is secret. The rest of it, such as `apiVersion: v1`, is in every manifest.
-func maskOf(task pipeline.Task, name, value string) []string {
-	if env := task.Environment; env == nil || env.Cluster == nil || env.Cluster.Kubeconfig != name {
-		return nil
-	}
-	return cluster.SecretsOf([]byte(value))
 }
 
 // checkOut provides a stage's files through the workspace.

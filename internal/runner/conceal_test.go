@@ -47,11 +47,11 @@ func TestWhatIsConcealedIsMaskedFromThenOn(t *testing.T) {
 }
 
 func TestOnlyWhatIsSecretOfAKubeconfigIsMasked(t *testing.T) {
-	j := &job{task: pipeline.Task{ID: "t"}, deps: Deps{Mask: func(task pipeline.Task, name, value string) []string {
+	j := &job{task: pipeline.Task{ID: "t"}, deps: Deps{Mask: func(task pipeline.Task, name, value string) ([]string, bool) {
 		if task.ID != "t" || name != "KUBECONFIG" || value == "" {
-			return nil
+			return nil, true
 		}
-		return []string{"the-token", "the-key"}
+		return []string{"the-token", "the-key"}, false
 	}}}
 	var c concealed
 	if err := c.add(j.valuesOf(pipeline.Secrets{Env: map[string]string{"KUBECONFIG": "apiVersion: v1\ntoken: the-token\n", "OTHER": "apiVersion: v2\nwhole"}})); err != nil {

@@ -58,8 +58,8 @@ type Deps struct {
 	Checkout CheckoutFunc
 	Clock    pipeline.Clock
 	// Mask says what of a secret's value must not be shown, for values of which that is not the whole: a kubeconfig. Nil, or
-	// an empty answer: all of it.
-	Mask func(task pipeline.Task, name, value string) []string
+	// whole: all of it.
+	Mask func(task pipeline.Task, name, value string) (parts []string, whole bool)
 }
 
 // Failure is an error that is the commit's or its configuration's fault, so that trying again changes nothing: the

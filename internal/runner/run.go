@@ -125,11 +125,11 @@ func (j *job) carryOut(ctx context.Context, s *session, secrets pipeline.Secrets
 func (j *job) valuesOf(secrets pipeline.Secrets) map[string]string {
 	values := make(map[string]string, len(secrets.Env)+1)
 	for name, value := range secrets.Env {
-		var parts []string
+		parts, whole := []string(nil), true
 		if j.deps.Mask != nil {
-			parts = j.deps.Mask(j.task, name, value)
+			parts, whole = j.deps.Mask(j.task, name, value)
 		}
-		if len(parts) == 0 {
+		if whole {
 			parts = []string{value}
 		}
 		for i, part := range parts {
