@@ -14,7 +14,7 @@ import (
 	"k8s.io/client-go/restmapper"
 )
 
-// requestTimeout bounds one request; nothing that stages ask streams.
+// requestTimeout bounds one request; a watch is opened anew before.
 const requestTimeout = 30 * time.Second
 
 // Clients are ways to ask one cluster.

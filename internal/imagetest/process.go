@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -37,14 +38,22 @@ func launch(ctx context.Context, dir, name string, env []string, ready func(cont
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
+	endWithParent(cmd.SysProcAttr)
+	d := &daemon{cmd: cmd, log: log, ended: make(chan struct{})}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // the process ends with the thread that started it, which therefore waits for it
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			d.err = cmd.Wait()
+			close(d.ended)
+		}
+	}()
+	if err := <-started; err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
-	d := &daemon{cmd: cmd, log: log, ended: make(chan struct{})}
-	go func() {
-		d.err = cmd.Wait()
-		close(d.ended)
-	}()
 	if err := d.await(ctx, ready); err != nil {
 		return nil, errors.Join(fmt.Errorf("start %s: %w", name, err), d.stop())
 	}

@@ -51,11 +51,8 @@ func (e *rolloutError) title() string {
 	return fmt.Sprintf("%s is not ready: %s", e.object, e.troubles[0].kind)
 }
 
-const (
-	// lookEvery is how often an object is looked at; pods are looked into less often.
-	lookEvery     = 300 * time.Millisecond
-	diagnoseEvery = 3 * time.Second
-)
+// diagnoseEvery is how often pods are looked into while their owner is not ready.
+const diagnoseEvery = 3 * time.Second
 
 // waiter waits for objects to become ready.
 type waiter struct {
@@ -73,42 +70,52 @@ func (w *waiter) wait(ctx context.Context, objects []*object) error {
 		states   = make(map[key]readiness, len(objects))
 		lastSeen = began
 		lastLook time.Time
+		changed  map[key]bool
+		rings    *bell // once something is to be waited for
 	)
+	defer func() { rings.close() }()
 	for {
 		var err error
-		if pending, err = w.look(ctx, pending, states); err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			if !cluster.Passing(err) || w.now().Sub(lastSeen) > patience {
-				return err
-			}
-			w.progress("waits for the cluster to answer again")
-		} else {
-			lastSeen = w.now()
-		}
-		if len(pending) == 0 && err == nil {
+		pending, err = w.look(ctx, pending, states, changed)
+		changed = nil
+		switch {
+		case err == nil && len(pending) == 0:
 			return nil
-		}
-		if err == nil {
+		case err == nil:
+			lastSeen = w.now()
 			w.progress(describe(pending, states))
 			if failed := w.failedEarly(ctx, pending, states, &lastLook); failed != nil {
 				return failed
 			}
+			if waited := w.now().Sub(began); waited > w.timeout {
+				return w.late(ctx, pending, states, waited)
+			}
+			if rings == nil {
+				rings = w.listen(ctx, pending)
+			}
+			changed, err = rings.next(ctx)
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !cluster.Passing(err) || w.now().Sub(lastSeen) > patience:
+			return err
+		default:
+			w.progress("waits for the cluster to answer again")
+			err = sleep(ctx, lookEvery)
 		}
-		if waited := w.now().Sub(began); waited > w.timeout && err == nil {
-			return w.late(ctx, pending, states, waited)
-		}
-		if err := sleep(ctx, lookEvery); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 }
 
-// look takes those that are ready off the list.
-func (w *waiter) look(ctx context.Context, pending []*object, states map[key]readiness) ([]*object, error) {
+// look takes those that are ready off the list. It looks at those that have changed; nil: at all.
+func (w *waiter) look(ctx context.Context, pending []*object, states map[key]readiness, changed map[key]bool) ([]*object, error) {
 	var left []*object
 	for _, o := range pending {
+		if changed != nil && !changed[o.key()] {
+			left = append(left, o)
+			continue
+		}
 		live, err := w.live(ctx, o.Unstructured)
 		if err != nil {
 			return pending, err
@@ -208,6 +215,8 @@ func keysOf(objects []*object, but *object) []key {
 
 // gone waits until an object is no more, so that one of its name can be made.
 func (w *waiter) gone(ctx context.Context, u *unstructured.Unstructured) error {
+	rings := w.listen(ctx, []*object{{Unstructured: u}})
+	defer rings.close()
 	for began := w.now(); ; {
 		live, err := w.live(ctx, u)
 		if err != nil {
@@ -221,7 +230,7 @@ func (w *waiter) gone(ctx context.Context, u *unstructured.Unstructured) error {
 				keyOf(u), report.Duration(w.timeout), strings.Join(live.GetFinalizers(), ", "))
 		}
 		w.progress("waits until " + keyOf(u).String() + " is gone")
-		if err := sleep(ctx, lookEvery); err != nil {
+		if _, err := rings.next(ctx); err != nil {
 			return err
 		}
 	}
