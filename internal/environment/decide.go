@@ -245,12 +245,13 @@ func required(rules pipeline.EnvironmentDefinition, c pipeline.Candidate) int {
 		if rules.RollbackWithoutApproval && !slices.ContainsFunc(c.Parts, func(p pipeline.Part) bool { return p.Kind == pipeline.PartPlan }) {
 			n = 0
 		}
-	case pipeline.ActionDestroy:
-		n = max(n, 1)
-	case pipeline.ActionDeploy, pipeline.ActionPlan:
+	case pipeline.ActionDeploy, pipeline.ActionPlan, pipeline.ActionDestroy:
 	}
 	if c.ExtraApproval() != "" {
 		n++
+	}
+	if c.Action == pipeline.ActionDestroy {
+		n = max(n, 1) // never without
 	}
 	return n
 }

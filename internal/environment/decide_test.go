@@ -316,6 +316,10 @@ func TestApprovals(t *testing.T) {
 			s.rules.RollbackWithoutApproval = true
 			s.c.Parts = []pipeline.Part{{Kind: pipeline.PartImage, Name: "i", Value: "1"}, {Kind: pipeline.PartManifests, Name: "m", Value: "1"}}
 		}, "open []"},
+		{"a destroy where none is needed", 0, nil, func(s *situation) { destroys(s); destroyed(s) }, "hold []"},
+		{"a destroy has one", 0, []string{"carol"}, func(s *situation) { destroys(s); destroyed(s) }, "open [carol]"},
+		{"a destroy that may destroy has one, too", 0, nil, destroyed, "hold []"},
+		{"a destroy where one is needed wants one more", 1, []string{"carol"}, func(s *situation) { destroys(s); destroyed(s) }, "hold [carol]"},
 		{"a rollback that destroys", 0, nil, func(s *situation) { rollback(s); destroys(s); s.rules.RollbackWithoutApproval = true }, "hold []"},
 	}
 	for _, tc := range cases {
@@ -348,6 +352,8 @@ func TestApprovals(t *testing.T) {
 func destroys(s *situation) {
 	s.c.Parts = []pipeline.Part{{Kind: pipeline.PartPlan, Name: "tf", Value: "1", ExtraApproval: "the plan destroys 2 resources"}}
 }
+
+func destroyed(s *situation) { s.c.Action, s.rules.AllowDestroy = pipeline.ActionDestroy, true }
 
 func rollback(s *situation) { s.c.Action = pipeline.ActionRollback }
 
@@ -580,11 +586,11 @@ func (s situation) against() (names []string) {
 	if c.Action == pipeline.ActionRollback && r.RollbackWithoutApproval && len(c.Parts) == 0 {
 		needed = 0
 	}
-	if c.Action == pipeline.ActionDestroy && needed == 0 {
-		needed = 1
-	}
 	if len(c.Parts) > 0 {
 		needed++
+	}
+	if c.Action == pipeline.ActionDestroy && needed == 0 {
+		needed = 1
 	}
 	people := map[string]bool{}
 	for _, v := range f.Votes {

@@ -256,7 +256,7 @@ func (a *attempt) part(known facts, plan report.Plan) pipeline.Part {
 	if plan.Empty() {
 		part.Detail = "no changes"
 	}
-	if danger := plan.Danger(); danger != "" && (a.destroys() || !a.settings.AllowDestroy) {
+	if danger := plan.Danger(); danger != "" && !a.settings.AllowDestroy {
 		part.ExtraApproval = danger
 	}
 	return part

@@ -152,6 +152,10 @@ func TestReplaceAndDestroy(t *testing.T) {
 
 	w.action = pipeline.ActionDestroy
 	w.with["allow-destroy"] = true
+	if extra := w.planned(t).Recorded.Parts[0].ExtraApproval; extra != "" {
+		t.Errorf("extra approval = %q though destroying is allowed", extra)
+	}
+	delete(w.with, "allow-destroy")
 	down := w.planned(t)
 	if want := "Takes everything down: 0 to add, 0 to change, 3 to destroy"; down.verdict.Title != want || down.Recorded.Parts[0].ExtraApproval == "" {
 		t.Errorf("title = %q, extra approval = %q", down.verdict.Title, down.Recorded.Parts[0].ExtraApproval)
