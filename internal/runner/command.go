@@ -27,7 +27,7 @@ func (s *session) Command(ctx context.Context, c Command) (Exit, error) {
 	if err != nil {
 		return Exit{}, err
 	}
-	inside := sandbox.Command{Args: c.Args, Env: env, Dir: filepath.Join(s.dir, c.Dir), Writable: s.cacheDirs()}
+	inside := sandbox.Command{Args: c.Args, Env: env, Dir: filepath.Join(s.dir, c.Dir), Writable: s.cacheDirs(), ReadOnly: c.Shown}
 	var exit Exit
 	if c.Image != "" {
 		exit, err = s.inContainer(ctx, c, inside)

@@ -76,6 +76,8 @@ type Command struct {
 	Stdout io.Writer
 	// Image, where set, is the container image the command runs in.
 	Image string
+	// Shown are further folders of the machine that the command may read. They are the operator's, never a repository's.
+	Shown []string
 	// Line, where set, sees every line of output (masked) as it comes: for progress.
 	Line func(string)
 }

@@ -495,3 +495,27 @@ func TestDriftIsLookedAtByTheClock(t *testing.T) {
 	h.start()
 	h.check(merge, planned+" drift", func(run githubtest.CheckRun) bool { return run.ID != looked.ID && concluded(run) })
 }
+
+// What was changed outside is told at the drift's own check, which is neutral. Providers come from the operator's mirror.
+func TestDriftIsTold(t *testing.T) {
+	h := infraSite(t, strings.Replace(infraPipeline, "    aws: {region", "    drift: {schedule: \"* * * * *\"}\n    aws: {region", 1))
+	h.env = append(h.env, "TF_CLI_CONFIG_FILE="+stagetest.LocalProvider(t))
+	h.start()
+	// The file is made in a checkout, and gone with it.
+	_, number := h.proposed("one", infra("terraform {\n  required_providers {\n    local = {\n      source = \"example.com/slipway/local\"\n    }\n  }\n}\n"+
+		"resource \"local_file\" \"page\" {\n  content  = \"hello\"\n  filename = \"page.txt\"\n}\n"+output("address", "local_file.page.id", "")))
+	merge := h.merged(number)
+	h.check(merge, planned, waits)
+	h.say("carol", number, "/approve production", "rocket")
+	applied := h.check(merge, planned, passed)
+	contains(t, applied.Title, "Applied: 1 added")
+	drifted := h.check(merge, planned+" drift", func(run githubtest.CheckRun) bool { return run.Conclusion == "neutral" })
+	contains(t, drifted.Title, "rift")
+	contains(t, drifted.Summary, "local_file.page")
+	if still, ok := h.github.CheckRun(repo, merge, planned); !ok || still.ID != applied.ID || !passed(still) {
+		t.Errorf("the stage's own check is %+v", still)
+	}
+	if deployments := h.deployments("production"); len(deployments) != 1 {
+		t.Errorf("%d deployments: a look deploys nothing", len(deployments))
+	}
+}

@@ -114,6 +114,10 @@ func (s *Sandbox) wrap(c Command) (Prepared, error) {
 	for _, path := range s.policy.ReadOnly {
 		args = append(args, "--ro-bind", path, path)
 	}
+	for _, path := range c.ReadOnly {
+		args = append(args, "--ro-bind", path, path)
+	}
+	args = append(args, hidden(s.policy, c.ReadOnly)...)
 	for _, path := range append([]string{s.policy.Checkout, s.policy.Scratch}, c.Writable...) {
 		args = append(args, "--bind", path, path)
 	}

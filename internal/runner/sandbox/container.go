@@ -125,7 +125,7 @@ func (c *Containers) Prepare(command Command, image, name string, input bool) (*
 	for _, path := range append([]string{c.policy.Checkout, c.policy.Scratch}, command.Writable...) {
 		args = append(args, "--mount", mount(path, false))
 	}
-	for _, path := range c.policy.ReadOnly {
+	for _, path := range slices.Concat(c.policy.ReadOnly, command.ReadOnly) {
 		args = append(args, "--mount", mount(path, true))
 	}
 	args = append(args, "--entrypoint", command.Args[0], image)

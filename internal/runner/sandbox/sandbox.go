@@ -56,8 +56,9 @@ type Command struct {
 	Env []string
 	// Dir is absolute.
 	Dir string
-	// Writable are further folders the command may write: its caches.
-	Writable []string
+	// Writable are further folders the command may write: its caches. ReadOnly are those that it alone may read, of which
+	// what Policy.Hide names stays hidden.
+	Writable, ReadOnly []string
 }
 
 // Prepared is a command that is ready to run.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
 
@@ -49,7 +50,7 @@ func (a *attempt) run(ctx context.Context, c command) (runner.Exit, error) {
 			env = append(env, a.access.Env()...)
 		}
 	}
-	call.Env = env
+	call.Env, call.Shown = env, a.mirrors
 	exit, err := a.s.Command(ctx, call)
 	if err != nil {
 		return exit, fmt.Errorf("%s %s: %w", a.tool.program(), c.args[0], err)
@@ -100,9 +101,33 @@ func (a *attempt) addInstallation(file *hclwrite.File) error {
 	for _, block := range operator.Body().Blocks() {
 		if block.Type() == "provider_installation" {
 			file.Body().AppendBlock(block)
+			a.mirrors = append(a.mirrors, mirrorsIn(block)...)
 		}
 	}
 	return nil
+}
+
+// mirrorsIn are the folders that providers are taken from: the commands must be able to read them.
+func mirrorsIn(installation *hclwrite.Block) []string {
+	var folders []string
+	for _, method := range installation.Body().Blocks() {
+		path := method.Body().GetAttribute("path")
+		if method.Type() != "filesystem_mirror" || path == nil {
+			continue
+		}
+		expression, diagnostics := hclsyntax.ParseExpression(path.Expr().BuildTokens(nil).Bytes(), "path", hcl.InitialPos)
+		if diagnostics.HasErrors() {
+			continue // Terraform tells what is wrong with it
+		}
+		folder, diagnostics := expression.Value(nil)
+		if diagnostics.HasErrors() || folder.Type() != cty.String || !filepath.IsAbs(folder.AsString()) {
+			continue
+		}
+		if info, err := os.Stat(folder.AsString()); err == nil && info.IsDir() {
+			folders = append(folders, folder.AsString())
+		}
+	}
+	return folders
 }
 
 // writeNew writes a file that is not there yet into a folder that commands may write, through no link.

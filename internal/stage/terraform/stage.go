@@ -98,6 +98,8 @@ type attempt struct {
 	varFiles []string
 	// planned is what the plan says is to be done; known in the second step only.
 	diagnostics []diagnostic
+	// mirrors are folders of the operator that providers come from.
+	mirrors []string
 	// stopped is when the context ended, in nanoseconds; 0: it has not.
 	stopped atomic.Int64
 }
