@@ -284,15 +284,20 @@ func (e *Engine) conclude(ctx context.Context, run Run, s StageRun, result Resul
 	if !result.Verdict.Status.Passed() {
 		result.Diagnosis = e.diagnose(s.Spec, result.Verdict, result.LogTail)
 	}
-	if _, err := e.change(ctx, run.ID, func(r *Run) ([]Job, error) {
+	changed, err := e.change(ctx, run.ID, func(r *Run) ([]Job, error) {
 		if now := r.Stage(s.ID); now.Status.Final() || now.Phase != s.Phase {
 			return nil, nil // recorded before a restart
 		}
 		return conclude(r, s.ID, result, e.clock.Now())
-	}); err != nil {
+	})
+	if err != nil {
 		return err
 	}
-	log.Info().Str("status", string(result.Verdict.Status)).Str("title", result.Verdict.Title).Msg("stage ended")
+	recorded, what := changed.Stage(s.ID), "stage ended"
+	if !recorded.Status.Final() {
+		what = "stage prepared"
+	}
+	log.Info().Str("status", string(recorded.Status)).Str("title", recorded.Result.Verdict.Title).Msg(what)
 	return nil
 }
 
