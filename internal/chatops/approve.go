@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/slipwayhq/slipway/internal/environment"
 	"github.com/slipwayhq/slipway/internal/markdown"
 	"github.com/slipwayhq/slipway/internal/pipeline"
+	"github.com/slipwayhq/slipway/internal/spelling"
 )
 
 // waiting is a run that waits before an environment, and whether the asker's approval of it counts.
@@ -59,6 +61,9 @@ func rejectCommand() Command {
 				return no, err
 			}
 			word, reason := leadingEnvironment(f.environments, args)
+			if no := misspelt(f.environments, word, reason); no != nil {
+				return no, nil
+			}
 			f.env.reason = reason
 			return d.gatherWaiting(ctx, f, word)
 		},
@@ -92,13 +97,33 @@ func refusalOf(m pipeline.Missing) *Refusal {
 
 // leadingEnvironment splits an environment's name off the beginning of a text.
 func leadingEnvironment(all []pipeline.EnvironmentDefinition, text string) (name, rest string) {
-	first, rest, _ := strings.Cut(text, " ")
+	text = strings.TrimSpace(text)
+	first := text
+	if end := strings.IndexFunc(text, unicode.IsSpace); end >= 0 {
+		first, rest = text[:end], text[end:]
+	}
 	for _, e := range all {
 		if strings.EqualFold(e.Name, first) {
 			return e.Name, strings.TrimSpace(rest)
 		}
 	}
-	return "", strings.TrimSpace(text)
+	return "", text
+}
+
+// misspelt refuses a reason that begins with what is nearly an environment's name: the other one would be rejected.
+func misspelt(all []pipeline.EnvironmentDefinition, word, reason string) *Refusal {
+	words := strings.Fields(reason)
+	if word != "" || len(words) == 0 {
+		return nil
+	}
+	const slips = 2
+	first := strings.ToLower(words[0])
+	for _, e := range all {
+		if name := strings.ToLower(e.Name); len(first) <= 2*len(name) && spelling.Distance(first, name) <= min(slips, len(name)/3) {
+			return &Refusal{Why: fmt.Sprintf("There is no environment %s.", code(words[0])), Do: "Did you mean " + code("/reject "+e.Name) + "?"}
+		}
+	}
+	return nil
 }
 
 // gatherWaiting finds what waits for the pull request's commits before an environment, and whether the asker's word counts.

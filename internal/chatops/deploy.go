@@ -73,7 +73,7 @@ func (d *Desk) gatherDeploy(ctx context.Context, f *facts, args string, action p
 	t, no := f.target()
 	var err error
 	switch {
-	case named:
+	case named && (f.pull.Open || f.pull.Merged): // a fork's, too: what is named is the repository's own
 		t, no, err = d.namedCommit(ctx, *f, t, ref)
 	case no == nil && f.pull.Open:
 		no, err = d.unproven(ctx, *f)

@@ -3,6 +3,7 @@ package chatops
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -110,24 +111,35 @@ func (d *Desk) chooseRelease(ctx context.Context, f *facts, to string) (pipeline
 // minSHA is how much of a commit must be written, so that it is neither a number nor by chance another one.
 const minSHA = 7
 
-// before is the release before the current one. Where the current one is itself a rollback, what it brought back counts:
-// the one it replaced is not what anybody wants back.
+// before is the release before the current one. Of a rollback what it brought back counts, for the current one as for the
+// one before it: the release that a rollback replaced is not what anybody wants back.
 func before(releases []pipeline.Release, current int64) (pipeline.Release, bool) {
-	effective := current
-	for _, r := range releases {
-		if r.Number == current && r.Of > 0 {
-			effective = r.Of
-		}
-	}
 	if current == 0 {
 		return releases[0], true // it was taken down
 	}
+	effective := broughtBack(releases, current).Number
 	for _, r := range releases {
-		if r.Number < effective && r.Of == 0 {
-			return r, true
+		if r.Number < effective {
+			return broughtBack(releases, r.Number), true
 		}
 	}
 	return pipeline.Release{}, false
+}
+
+// broughtBack is the release with that number, or the one that it brought back, as far as that is listed.
+func broughtBack(releases []pipeline.Release, number int64) pipeline.Release {
+	found := pipeline.Release{Number: number}
+	for range releases {
+		i := slices.IndexFunc(releases, func(r pipeline.Release) bool { return r.Number == number })
+		if i < 0 {
+			break
+		}
+		if found = releases[i]; found.Of == 0 {
+			break
+		}
+		number = found.Of
+	}
+	return found
 }
 
 // preview says what a rollback would change.

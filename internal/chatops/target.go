@@ -35,7 +35,7 @@ func (f facts) target() (pipeline.Trigger, *Refusal) {
 	case f.pull.Merged:
 		t.SHA, t.Ref, t.Branch = f.pull.Merge, "refs/heads/"+f.pull.Base, f.pull.Base
 	default:
-		return t, &Refusal{Why: "The pull request was closed without being merged: nothing of it can be deployed.", Do: "Reopen it, or name a commit with `--ref`."}
+		return t, &Refusal{Why: "The pull request was closed without being merged: nothing of it can be deployed.", Do: "Reopen it, or say it on another pull request."}
 	}
 	return t, nil
 }

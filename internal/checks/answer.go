@@ -72,7 +72,7 @@ func (a *announcement) mark() string {
 	if a.entry.Turn > 0 {
 		turn = fmt.Sprintf(", try %d", a.entry.Turn+1)
 	}
-	return fmt.Sprintf("<!-- slipway: end of what comment %d asked for%s -->", a.run.Trigger.Deploy.Comment, turn)
+	return fmt.Sprintf("<!-- slipway: end of run %d, which comment %d asked for%s -->", a.run.Number, a.run.Trigger.Deploy.Comment, turn)
 }
 
 // reply is what went wrong; empty: the sign says it, or whoever ended it has said it.
