@@ -76,7 +76,7 @@ func (d *Desk) gatherDeploy(ctx context.Context, f *facts, args string, action p
 	case named && (f.pull.Open || f.pull.Merged): // a fork's, too: what is named is the repository's own
 		t, no, err = d.namedCommit(ctx, *f, t, ref)
 	case no == nil && f.pull.Open:
-		no, err = d.unproven(ctx, *f)
+		no, err = d.unproven(ctx, *f, f.pull.Head, pullRef(f.number), "refs/heads/"+f.pull.Branch)
 	}
 	if no != nil || err != nil {
 		return no, err

@@ -99,6 +99,36 @@ func TestCommandsOfEnvironments(t *testing.T) {
 			}
 			w.runs = nil
 		}, "/deploy production", nil, "-1", []string{"`" + strings.Repeat("c", 40) + "` when the comment was written, and is `" + head + "` now"}},
+		{"deploy of what another branch held before", func(w *world) {
+			w.gate.pushes = []pipeline.PushRecord{
+				{SHA: strings.Repeat("c", 40), Ref: "refs/heads/topic", At: noon.Add(-time.Hour)},
+				{SHA: head, Ref: "refs/heads/side", At: noon.Add(-time.Minute)},
+				{SHA: head, Ref: "refs/heads/topic", At: noon.Add(time.Second)},
+			}
+			w.runs = nil
+		}, "/deploy production", nil, "-1", []string{"`" + strings.Repeat("c", 40) + "` when the comment was written"}},
+		{"deploy of what the branch was set back to", func(w *world) {
+			w.gate.pushes = []pipeline.PushRecord{
+				{SHA: head, Ref: "refs/heads/topic", At: noon.Add(-time.Hour), Again: noon.Add(time.Second)},
+				{SHA: strings.Repeat("c", 40), Ref: "refs/heads/topic", At: noon.Add(-time.Minute)},
+			}
+		}, "/deploy production", nil, "-1", []string{"`" + strings.Repeat("c", 40) + "` when the comment was written"}},
+		{"deploy of what was there, was not, and is again", func(w *world) {
+			w.gate.pushes = []pipeline.PushRecord{
+				{SHA: head, Ref: "refs/heads/topic", At: noon.Add(-time.Hour), Again: noon.Add(2 * time.Second)},
+				{SHA: strings.Repeat("c", 40), Ref: "refs/heads/topic", At: noon.Add(time.Second)},
+			}
+		}, "/deploy production", nil, "-1", []string{"Something else was pushed since"}},
+		{"deploy of a branch that moved since", func(w *world) {
+			w.gate.pushes = []pipeline.PushRecord{
+				{SHA: strings.Repeat("c", 40), Ref: "refs/heads/main", At: noon.Add(-time.Hour)},
+				{SHA: head, Ref: "refs/heads/main", At: noon.Add(time.Second)},
+			}
+		}, "/deploy production --ref main", nil, "-1", []string{"`" + strings.Repeat("c", 40) + "` when the comment was written, and is `" + head + "` now"}},
+		{"deploy of a branch that was pushed before", func(w *world) {
+			w.gate.pushes = []pipeline.PushRecord{{SHA: head, Ref: "refs/heads/main", At: noon.Add(-time.Hour)}}
+		}, "/deploy production --ref main", []string{"deploy production at 0123456 by alice"}, "", nil},
+		{"deploy of a branch by a closed pull request", func(w *world) { w.pull.Open = false }, "/deploy production --ref main", nil, "-1", []string{"closed without being merged"}},
 
 		{"plan", nil, "/plan production", []string{"plan production at 0123456 by alice"}, "rocket", []string{"Run #70", "prepares"}},
 
@@ -117,6 +147,8 @@ func TestCommandsOfEnvironments(t *testing.T) {
 		}, "/approve", nil, "-1", []string{"prepared after your comment"}},
 		{"reject", waits, "/reject production the migration is missing", []string{"reject 9 in production: the migration is missing by alice"}, "rocket", nil},
 		{"reject without a name", waits, "/reject too early", []string{"reject 9 in production: too early by alice"}, "rocket", nil},
+		{"reject with a misspelt name", waits, "/reject prodcution too early", nil, "-1", []string{"no environment `prodcution`", "/reject production"}},
+		{"reject with a name of another", waits, "/reject staging\ttoo early", nil, "-1", []string{"Nothing of this pull request waits before `staging`"}},
 		{"reject by somebody else", func(w *world) { waits(w); w.gate.ballot.MayReject = false }, "/reject", nil, "-1", []string{"`alice` may not reject"}},
 
 		{"roll back", nil, "/rollback production", []string{"rollback production at bbbbbbb by alice"}, "", []string{"from release 2", "**release 1**", "sha256:1111", "/unlock production"}},

@@ -7,18 +7,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
-
-// NotYetError says that a comment has to be taken again a little later: what it is about has not arrived.
-type NotYetError struct {
-	What  string
-	After time.Duration
-}
-
-func (e *NotYetError) Error() string { return e.What + ": not yet" }
 
 // target is the commit that a command is about: the head of an open pull request, the merge commit of a merged one.
 func (f facts) target() (pipeline.Trigger, *Refusal) {
@@ -30,7 +21,7 @@ func (f facts) target() (pipeline.Trigger, *Refusal) {
 	case f.pull.Open && f.pull.Fork:
 		return t, &Refusal{Why: "Commits of a fork do not enter an environment before they are merged.", Do: "Whoever may merge the pull request can do so."}
 	case f.pull.Open:
-		t.SHA, t.Ref = f.pull.Head, fmt.Sprintf("refs/pull/%d/head", f.number)
+		t.SHA, t.Ref = f.pull.Head, pullRef(f.number)
 		t.Branch, t.Base, t.BaseSHA = f.pull.Branch, f.pull.Base, f.pull.BaseSHA
 	case f.pull.Merged:
 		t.SHA, t.Ref, t.Branch = f.pull.Merge, "refs/heads/"+f.pull.Base, f.pull.Base
@@ -38,86 +29,6 @@ func (f facts) target() (pipeline.Trigger, *Refusal) {
 		return t, &Refusal{Why: "The pull request was closed without being merged: nothing of it can be deployed.", Do: "Reopen it, or say it on another pull request."}
 	}
 	return t, nil
-}
-
-// patience is how long a comment waits for the event that tells who pushed the head, and pace how often it looks.
-const (
-	patience = 10 * time.Second
-	pace     = 2 * time.Second
-)
-
-// unproven refuses a head of which it is not known that it was there when the comment was written: whoever wrote it may
-// have looked at another commit. A comment carries no commit of its own.
-func (d *Desk) unproven(ctx context.Context, f facts) (*Refusal, error) {
-	pushes, err := d.ledger.Pushes(ctx, f.repository.ID, f.pull.Head)
-	if err != nil {
-		return nil, fmt.Errorf("pushes of %s: %w", f.pull.Head, err)
-	}
-	known := len(pushes) > 0
-	for _, p := range pushes {
-		if !p.At.After(f.comment.CreatedAt) {
-			return nil, nil //nolint:nilnil // it was there
-		}
-	}
-	for _, run := range f.runs {
-		at := run.Trigger.At
-		if at.IsZero() {
-			at = run.CreatedAt
-		}
-		if run.Trigger.Event == pipeline.EventPullRequest && !at.After(f.comment.CreatedAt) {
-			return nil, nil //nolint:nilnil // as above
-		}
-		known = known || run.Trigger.Event == pipeline.EventPullRequest
-	}
-	if known {
-		return d.pushedAfter(ctx, f)
-	}
-	if d.clock.Now().Sub(f.comment.ReceivedAt) < patience {
-		return nil, &NotYetError{What: "the push of " + f.pull.Head, After: pace}
-	}
-	// From now on it is known to be there.
-	if err := d.ledger.SavePush(ctx, pipeline.PushRecord{
-		RepositoryID: f.repository.ID, SHA: f.pull.Head, Ref: fmt.Sprintf("refs/pull/%d/head", f.number), At: d.clock.Now(),
-	}); err != nil {
-		return nil, fmt.Errorf("note the head %s: %w", f.pull.Head, err)
-	}
-	return &Refusal{
-		Why: fmt.Sprintf("Slipway sees the head %s for the first time, and cannot tell whether it was pushed before or after your comment.", code(f.pull.Head)),
-		Do:  "Look at it, and say it again.",
-	}, nil
-}
-
-// pushedAfter names the head that the author of a comment saw, where it is known, and the one that is there now.
-func (d *Desk) pushedAfter(ctx context.Context, f facts) (*Refusal, error) {
-	pushes, err := d.ledger.PushesTo(ctx, f.repository.ID, fmt.Sprintf("refs/pull/%d/head", f.number), 50)
-	if err != nil {
-		return nil, fmt.Errorf("pushes to pull request #%d: %w", f.number, err)
-	}
-	if f.pull.Branch != "" {
-		more, err := d.ledger.PushesTo(ctx, f.repository.ID, "refs/heads/"+f.pull.Branch, 50)
-		if err != nil {
-			return nil, fmt.Errorf("pushes to %s: %w", f.pull.Branch, err)
-		}
-		pushes = append(pushes, more...)
-	}
-	seen := ""
-	var at time.Time
-	for _, p := range pushes {
-		if p.SHA == f.pull.Head && seen == "" {
-			seen = p.Before
-		}
-		if !p.At.After(f.comment.CreatedAt) && p.At.After(at) {
-			seen, at = p.SHA, p.At
-		}
-	}
-	was := "another commit"
-	if seen != "" {
-		was = code(seen)
-	}
-	return &Refusal{
-		Why: fmt.Sprintf("The head was %s when the comment was written, and is %s now: it was pushed since.", was, code(f.pull.Head)),
-		Do:  "Look at what was pushed, and say it again.",
-	}, nil
 }
 
 var fullSHA = regexp.MustCompile(`^[0-9a-f]{40}$`)
@@ -143,8 +54,12 @@ func (d *Desk) namedCommit(ctx context.Context, f facts, t pipeline.Trigger, ref
 			Why: fmt.Sprintf("There is no branch %s.", code(ref)), Do: "`--ref` takes a branch, or a commit in full (40 digits).",
 		}, nil
 	}
+	if err != nil {
+		return t, nil, err
+	}
 	t.SHA, t.Branch, t.Ref = sha, branch, "refs/heads/"+branch
-	return t, nil, err
+	no, err := d.unproven(ctx, f, sha, t.Ref)
+	return t, no, err
 }
 
 // holder is a branch that holds a commit and may enter the environment; empty: there is none.

@@ -134,6 +134,6 @@ type PushRecord struct {
 	Ref    string
 	Before string
 	By     string
-	// At is by GitHub's clock.
-	At time.Time
+	// At is by GitHub's clock. Again is when it was pushed there last, after something else; zero: it was not.
+	At, Again time.Time
 }

@@ -8,13 +8,16 @@ import (
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
-// SavePush notes who pushed a commit. Of the same push told twice the earlier time stays. It is lazy: it is called by the
+// SavePush notes who pushed a commit. Of a push told again at another time the first and the last stay. It is lazy: it is called by the
 // work of a delivery, and the disk takes what is committed in order. A power cut that undoes it undoes as well the later
 // note that the delivery's work is done, and the delivery is worked again.
 func (db *DB) SavePush(ctx context.Context, p pipeline.PushRecord) error {
 	return wrap(db.writer.apply(ctx, lazy, func(b *batch) error {
 		_, err := b.exec(`INSERT INTO pushes (repository_id, sha, ref, pusher, before, at) VALUES (?, ?, ?, ?, ?, ?)
-			ON CONFLICT (repository_id, sha, ref, pusher) DO UPDATE SET before = excluded.before, at = excluded.at WHERE excluded.at < at`,
+			ON CONFLICT (repository_id, sha, ref, pusher) DO UPDATE SET
+				before = CASE WHEN excluded.at < at THEN excluded.before ELSE before END,
+				again = max(again, at, excluded.at), at = min(at, excluded.at)
+				WHERE excluded.at <> at AND excluded.at <> again`,
 			p.RepositoryID, p.SHA, p.Ref, p.By, p.Before, nanos(p.At))
 		return err
 	}), fmt.Sprintf("push of %s to %s by %s", p.SHA, p.Ref, p.By))
@@ -22,7 +25,7 @@ func (db *DB) SavePush(ctx context.Context, p pipeline.PushRecord) error {
 
 // Pushes tells who pushed a commit, newest first.
 func (db *DB) Pushes(ctx context.Context, repositoryID int64, sha string) ([]pipeline.PushRecord, error) {
-	pushes, err := db.pushes(ctx, `WHERE repository_id = ? AND sha = ? ORDER BY at DESC`, repositoryID, sha)
+	pushes, err := db.pushes(ctx, `WHERE repository_id = ? AND sha = ? ORDER BY max(at, again) DESC`, repositoryID, sha)
 	return pushes, wrap(err, "pushes of "+sha)
 }
 
@@ -31,19 +34,19 @@ func (db *DB) PushesTo(ctx context.Context, repositoryID int64, ref string, limi
 	if limit <= 0 {
 		limit = defaultLimit
 	}
-	pushes, err := db.pushes(ctx, `WHERE repository_id = ? AND ref = ? ORDER BY at DESC LIMIT ?`, repositoryID, ref, limit)
+	pushes, err := db.pushes(ctx, `WHERE repository_id = ? AND ref = ? ORDER BY max(at, again) DESC LIMIT ?`, repositoryID, ref, limit)
 	return pushes, wrap(err, "pushes to "+ref)
 }
 
 func (db *DB) pushes(ctx context.Context, where string, args ...any) ([]pipeline.PushRecord, error) {
 	var pushes []pipeline.PushRecord
 	err := db.look(ctx, func(v view) error {
-		return v.all(`SELECT repository_id, sha, ref, pusher, before, at FROM pushes `+where, args,
+		return v.all(`SELECT repository_id, sha, ref, pusher, before, at, again FROM pushes `+where, args,
 			func(scan func(...any) error) error {
 				var p pipeline.PushRecord
-				var at int64
-				err := scan(&p.RepositoryID, &p.SHA, &p.Ref, &p.By, &p.Before, &at)
-				p.At = fromNanos(at)
+				var at, again int64
+				err := scan(&p.RepositoryID, &p.SHA, &p.Ref, &p.By, &p.Before, &at, &again)
+				p.At, p.Again = fromNanos(at), fromNanos(again)
 				pushes = append(pushes, p)
 				return err
 			})
@@ -59,9 +62,9 @@ func (db *DB) SweepPushes(ctx context.Context, before time.Time) (int, error) {
 		var n int64
 		err := db.writer.apply(ctx, lazy, func(b *batch) (err error) {
 			n, err = b.exec(`DELETE FROM pushes WHERE (repository_id, sha, ref, pusher) IN (
-				SELECT repository_id, sha, ref, pusher FROM pushes AS p WHERE at < ?
+				SELECT repository_id, sha, ref, pusher FROM pushes AS p WHERE at < ? AND again < ?
 					AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.sha = p.sha AND runs.repository_id = p.repository_id)
-				ORDER BY at LIMIT 1000)`, nanos(before))
+				ORDER BY at LIMIT 1000)`, nanos(before), nanos(before))
 			return err
 		})
 		if err != nil {

@@ -28,13 +28,15 @@ func testPushes(t *testing.T, s Store) {
 	} {
 		no(t, s.SavePush(t.Context(), p))
 	}
-	want := []pipeline.PushRecord{pushed("aaa", main, "bob", 3), pushed("aaa", topic, "alice", 2), pushed("aaa", main, "alice", 1)}
+	back := pushed("aaa", main, "alice", 1) // it was there at minute 1, and, at the latest, at minute 7
+	back.Again = start.Add(7 * time.Minute)
+	want := []pipeline.PushRecord{back, pushed("aaa", main, "bob", 3), pushed("aaa", topic, "alice", 2)}
 	got, err := s.Pushes(t.Context(), 1, "aaa")
 	no(t, err)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("pushes of aaa:\n%s", diff)
 	}
-	want = []pipeline.PushRecord{pushed("bbb", main, "alice", 4), pushed("aaa", main, "bob", 3), pushed("aaa", main, "alice", 1)}
+	want = []pipeline.PushRecord{back, pushed("bbb", main, "alice", 4), pushed("aaa", main, "bob", 3)}
 	for limit, n := range map[int]int{0: 3, 2: 2, 9: 3} {
 		got, err = s.PushesTo(t.Context(), 1, main, limit)
 		no(t, err)
