@@ -79,7 +79,7 @@ func demoApprove(ctx context.Context, github *githubtest.GitHub, say func(string
 				continue
 			}
 			approved = true
-			if err := demoPress(ctx, github, run, "carol", "approve", say); err != nil {
+			if err := demoPress(ctx, github, run, "carol", "Approve", say); err != nil {
 				return run, err
 			}
 		case <-ctx.Done():
@@ -89,13 +89,14 @@ func demoApprove(ctx context.Context, github *githubtest.GitHub, say func(string
 }
 
 // demoPress waits until a check of the run shows a button, and presses it.
-func demoPress(ctx context.Context, github *githubtest.GitHub, run pipeline.Run, who, button string, say func(string)) error {
+func demoPress(ctx context.Context, github *githubtest.GitHub, run pipeline.Run, who, label string, say func(string)) error {
 	var found githubtest.CheckRun
+	var button string
 	err := github.Wait(ctx, func() bool {
 		for _, check := range github.CheckRuns(demoRepository, run.Trigger.SHA) {
 			for _, action := range check.Actions {
-				if action.Identifier == button {
-					found = check
+				if action.Label == label {
+					found, button = check, action.Identifier
 					return true
 				}
 			}
@@ -105,11 +106,9 @@ func demoPress(ctx context.Context, github *githubtest.GitHub, run pipeline.Run,
 	if err != nil {
 		return err
 	}
-	say(fmt.Sprintf("Carol, of the team that may approve, presses %s at the check %s.", capitalise(button), found.Name))
+	say(fmt.Sprintf("Carol, of the team that may approve, presses %s at the check %s.", label, found.Name))
 	return github.As(who).ClickAction(demoRepository, found.ID, button)
 }
-
-func capitalise(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 func demoCommit(ctx context.Context, clone, address string) error {
 	git := func(args ...string) error {

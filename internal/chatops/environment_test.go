@@ -272,6 +272,8 @@ func TestPresses(t *testing.T) {
 		no     string
 	}{
 		{"approve", waiting, ButtonApprove, []string{"approve 9 in production: f00 by alice via button"}, ""},
+		{"approve on a page that is old", func(w *world) { w.gate.ballot = environment.Ballot{Fingerprint: "ba5"} }, ButtonApprove, nil, "not what was shown"},
+		{"approve at an attempt that another took the place of", func(w *world) { waiting(w); w.runs[0].Stages[0].Superseded = true }, ButtonApprove, nil, "does not wait"},
 		{"reject", waiting, ButtonReject, []string{"reject 9 in production: no by alice"}, ""},
 		{"approve one's own", func(w *world) { w.gate.ballot.No = &pipeline.Missing{Why: "alice asked for it."} }, ButtonApprove, []string{"refused approve of 9 in production by alice: alice asked for it."}, "asked for it"},
 		{"approve what is over", released, ButtonApprove, []string{"refused approve of 9 in production by alice: Run #9 does not wait for anybody any more."}, "does not wait"},
@@ -292,7 +294,7 @@ func TestPresses(t *testing.T) {
 				tc.with(w)
 			}
 			no, err := w.desk().Press(t.Context(), Press{
-				Repository: shop, StageRunID: w.runs[0].Stages[0].ID, Button: tc.button, By: "alice", Via: "button", Cause: "delivery-1", Reason: "no",
+				Repository: shop, StageRunID: w.runs[0].Stages[0].ID, Button: tc.button, By: "alice", Via: "button", Cause: "delivery-1", Reason: "no", Candidate: "f0",
 			})
 			if err != nil {
 				t.Fatal(err)

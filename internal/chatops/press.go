@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -32,7 +33,7 @@ type Press struct {
 	Via, Cause string
 	// Reason goes with a rejection. Hostile text.
 	Reason string
-	// Candidate, where set, is the fingerprint of what was looked at: nothing else is approved.
+	// Candidate, where set, is the fingerprint of what was looked at, or its beginning: nothing else is approved.
 	Candidate string
 }
 
@@ -118,8 +119,8 @@ func (d *Desk) pressApprove(ctx context.Context, at *pressed) (*Refusal, error) 
 	if ballot.No != nil {
 		return refusalOf(*ballot.No), nil
 	}
-	if at.Candidate != "" && at.Candidate != ballot.Fingerprint {
-		return &Refusal{Why: "What waits is not what the page showed any more.", Do: "Look at it again."}, nil
+	if !strings.HasPrefix(ballot.Fingerprint, at.Candidate) {
+		return &Refusal{Why: "What waits is not what was shown any more.", Do: "Look at it again."}, nil
 	}
 	at.order.Candidate = ballot.Fingerprint
 	err = d.gate.Approve(ctx, at.run.ID, at.stage.Spec.Environment, ballot.Fingerprint, at.word)
@@ -149,7 +150,7 @@ func (d *Desk) pressReject(ctx context.Context, at *pressed) (*Refusal, error) {
 func (d *Desk) ballotOf(ctx context.Context, at *pressed) (environment.Ballot, *Refusal, error) {
 	name := at.stage.Spec.Environment
 	entry := at.run.Entry(name)
-	if entry == nil || entry.State != pipeline.EntryWaiting {
+	if entry == nil || entry.State != pipeline.EntryWaiting || at.stage.Superseded {
 		return environment.Ballot{}, &Refusal{Why: fmt.Sprintf("Run #%d does not wait for anybody any more.", at.run.Number)}, nil
 	}
 	ballot, err := d.gate.Ballot(ctx, at.run, name, at.By)

@@ -74,7 +74,8 @@ type Action struct {
 const (
 	// ActionRetry is on a failed check.
 	ActionRetry = "retry"
-	// ActionApprove and ActionReject are on a check that waits for approvals.
+	// ActionApprove and ActionReject are on a check that waits for approvals. The beginning of the candidate's fingerprint
+	// follows ActionApprove, after a hyphen.
 	ActionApprove = "approve"
 	ActionReject  = "reject"
 	// ActionRollback is on the check of a release.

@@ -75,9 +75,9 @@ func actions(run pipeline.Run, stage pipeline.StageRun) []Action {
 	case pipeline.StatusFailure, pipeline.StatusTimedOut, pipeline.StatusCancelled:
 		return []Action{{Label: "Retry", Description: "Run this stage again", Identifier: ActionRetry}}
 	case pipeline.StatusWaiting:
-		if asksForApproval(display.Before(run, stage)) {
+		if entry := display.Before(run, stage); asksForApproval(entry) {
 			return []Action{
-				{Label: "Approve", Description: "Let exactly this candidate enter", Identifier: ActionApprove},
+				{Label: "Approve", Description: "Let exactly this candidate enter", Identifier: approveIdentifier(entry)},
 				{Label: "Reject", Description: "End it: it is not to enter", Identifier: ActionReject},
 			}
 		}
@@ -91,6 +91,14 @@ func actions(run pipeline.Run, stage pipeline.StageRun) []Action {
 		return []Action{}
 	}
 	return nil
+}
+
+// approveIdentifier names what is approved: who presses the button on a page that is old approves nothing else.
+func approveIdentifier(entry *pipeline.Entry) string {
+	if entry.Candidate == nil {
+		return ActionApprove
+	}
+	return ActionApprove + "-" + entry.Candidate.Fingerprint()[:12]
 }
 
 // title says in one line what there is to say.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/google/go-github/v60/github"
 
@@ -32,26 +33,27 @@ func (h *CheckRun) Handle(ctx context.Context, _, guid string, payload []byte) e
 	if err := json.Unmarshal(payload, &event); err != nil {
 		return fmt.Errorf("check_run event: %w", err)
 	}
-	button, pressed := buttonOf(&event)
+	button, candidate, pressed := buttonOf(&event)
 	stage, ours := h.StageOf(event.GetCheckRun().GetExternalID())
 	if event.GetCheckRun().GetApp().GetID() != h.AppID || !pressed || !ours {
 		return nil
 	}
 	_, err := h.Desk.Press(ctx, chatops.Press{
 		Repository: repository(event.GetRepo(), event.GetInstallation().GetID()), StageRunID: stage, Button: button,
-		By: event.GetSender().GetLogin(), Via: "button", Cause: "delivery-" + guid,
+		By: event.GetSender().GetLogin(), Via: "button", Cause: "delivery-" + guid, Candidate: candidate,
 	})
 	return err // GitHub shows nobody a refusal: it stands in the check
 }
 
-// buttonOf: the Re-run link is the Retry button.
-func buttonOf(event *github.CheckRunEvent) (chatops.Button, bool) {
+// buttonOf: the Re-run link is the Retry button. What follows a hyphen is the candidate that the button is for.
+func buttonOf(event *github.CheckRunEvent) (button chatops.Button, candidate string, pressed bool) {
 	switch event.GetAction() {
 	case "rerequested":
-		return chatops.ButtonRetry, true
+		return chatops.ButtonRetry, "", true
 	case "requested_action":
-		return chatops.Button(event.GetRequestedAction().Identifier), true
+		name, candidate, _ := strings.Cut(event.GetRequestedAction().Identifier, "-")
+		return chatops.Button(name), candidate, true
 	default:
-		return "", false
+		return "", "", false
 	}
 }

@@ -54,7 +54,11 @@ func (r *recorder) CancelWaiting(_ context.Context, t pipeline.Trigger, reason s
 }
 
 func (r *recorder) Press(_ context.Context, p chatops.Press) (*chatops.Refusal, error) {
-	r.notef("%s at %d of %d by %s via %s, %s", p.Button, p.StageRunID, p.Repository.ID, p.By, p.Via, p.Cause)
+	what := string(p.Button)
+	if p.Candidate != "" {
+		what += " of " + p.Candidate
+	}
+	r.notef("%s at %d of %d by %s via %s, %s", what, p.StageRunID, p.Repository.ID, p.By, p.Via, p.Cause)
 	return nil, nil //nolint:nilnil // nothing is refused
 }
 
@@ -193,8 +197,8 @@ func TestEvents(t *testing.T) {
 		{"retry button", "check_run", checkRunDoc("requested_action", "3", "slipway/12", `,"requested_action":{"identifier":"retry"}`), recorder{}, false, []string{
 			"retry at 12 of 5 by alice via button, delivery-guid",
 		}},
-		{"approve button", "check_run", checkRunDoc("requested_action", "3", "slipway/12", `,"requested_action":{"identifier":"approve"}`), recorder{}, false, []string{
-			"approve at 12 of 5 by alice via button, delivery-guid",
+		{"approve button", "check_run", checkRunDoc("requested_action", "3", "slipway/12", `,"requested_action":{"identifier":"approve-0123456789ab"}`), recorder{}, false, []string{
+			"approve of 0123456789ab at 12 of 5 by alice via button, delivery-guid",
 		}},
 		{"another App's check", "check_run", checkRunDoc("rerequested", "4", "slipway/12", ""), recorder{permission: "admin"}, false, nil},
 		{"not our external id", "check_run", checkRunDoc("rerequested", "3", "other", ""), recorder{permission: "admin"}, false, nil},

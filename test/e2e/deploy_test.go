@@ -120,9 +120,13 @@ func (s *site) deployments(environment string) []githubtest.Deployment {
 	return slices.DeleteFunc(s.github.Deployments(repo), func(d githubtest.Deployment) bool { return d.Environment != environment })
 }
 
-func (s *site) button(t *testing.T, who string, run githubtest.CheckRun, identifier string) {
+func (s *site) button(t *testing.T, who string, run githubtest.CheckRun, label string) {
 	t.Helper()
-	must(t, s.github.As(who).ClickAction(repo, run.ID, identifier))
+	i := slices.IndexFunc(run.Actions, func(a githubtest.Action) bool { return a.Label == label })
+	if i < 0 {
+		t.Fatalf("%s has no button %s: %+v", run.Name, label, run.Actions)
+	}
+	must(t, s.github.As(who).ClickAction(repo, run.ID, run.Actions[i].Identifier))
 }
 
 func TestDeployApproveRollBack(t *testing.T) {
@@ -161,7 +165,7 @@ func TestDeployApproveRollBack(t *testing.T) {
 	s.refusedWith(number, "bob asked for it")
 	s.say("alice", number, "/approve production", "-1")
 	s.refusedWith(number, "alice may not approve", "acme/platform can approve")
-	s.button(t, "bob", waiting, "approve")
+	s.button(t, "bob", waiting, "Approve")
 	s.check(first, "deploy (production)", func(run githubtest.CheckRun) bool {
 		return waits(run) && strings.Contains(run.Summary, "bob asked for it")
 	})
@@ -185,7 +189,7 @@ func TestDeployApproveRollBack(t *testing.T) {
 
 	second, another := s.proposal(t, "two", "2")
 	s.say("bob", another, "/deploy production", "eyes")
-	s.button(t, "carol", s.check(second, "deploy (production)", waits), "approve")
+	s.button(t, "carol", s.check(second, "deploy (production)", waits), "Approve")
 	s.check(second, "deploy (production)", passed)
 	s.check(second, "deployment-summary", passed)
 	s.waitFor("the second deployment to take the first one's place", func() bool {
@@ -199,7 +203,7 @@ func TestDeployApproveRollBack(t *testing.T) {
 	must(t, err)
 	held := s.check(first, "deploy (production)", func(run githubtest.CheckRun) bool { return run.ID > deployed.ID && waits(run) })
 	s.refusedWith(another, "**release 1**", first[:12])
-	s.button(t, "carol", held, "approve")
+	s.button(t, "carol", held, "Approve")
 	s.check(first, "deploy (production)", func(run githubtest.CheckRun) bool { return run.ID == held.ID && passed(run) })
 	s.waitFor("the rollback's rocket", func() bool { return s.signs(back) == "eyes rocket" })
 	if p.runs("production") != first || p.told() != 3 {

@@ -428,7 +428,7 @@ func TestMachineDiesInTheMidstOfAnApply(t *testing.T) {
 		t.Fatalf("no lock is named:\n%s", again.Summary)
 	}
 	h.outside(infra(""), "force-unlock", "-force", lock[1])
-	h.button(t, "bob", again, "retry")
+	h.button(t, "bob", again, "Retry")
 	h.check(merge, planned, func(run githubtest.CheckRun) bool { return run.ID != again.ID && waits(run) })
 }
 
