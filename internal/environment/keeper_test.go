@@ -72,10 +72,17 @@ func TestWhoeverPushedItLastDoesNotApproveIt(t *testing.T) {
 	h := newHouse(t, "dep run @production")
 	h.approvals(1)
 	h.must(h.db.SavePush(t.Context(), pipeline.PushRecord{RepositoryID: h.repo.ID, SHA: "c1", Ref: "refs/heads/main", By: "dave", At: noon}))
+	// Another branch of the same commit is not the way by which it enters.
+	h.must(h.db.SavePush(t.Context(), pipeline.PushRecord{RepositoryID: h.repo.ID, SHA: "c1", Ref: "refs/heads/release", By: "carol", At: noon.Add(time.Hour)}))
 	id := h.submit(pushed("c1"))
 	h.settle()
 	if got := h.approve(id, "dave"); !strings.HasPrefix(got, "dave pushed it last") {
 		t.Error(got)
+	}
+	ballot, err := h.keeper.Ballot(t.Context(), h.load(id), "production", "carol")
+	h.must(err)
+	if ballot.No != nil {
+		t.Errorf("%+v", ballot.No)
 	}
 	h.rule(func(r *pipeline.EnvironmentDefinition) { r.Approvals.PreventSelfApproval = false })
 	h.must(h.keeper.RecheckRepository(t.Context(), h.repo.ID))

