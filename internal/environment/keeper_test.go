@@ -774,6 +774,21 @@ func TestRepairsInsideWait(t *testing.T) {
 	h.want(id, "dep=success [production done release 1] success")
 }
 
+// Somebody who may not deploy has a test run again: the push deploys by itself then, as it would have.
+func TestRerunOfAStageBeforeADeploy(t *testing.T) {
+	h := newHouse(t, "test run", "dep run @production <test")
+	h.rule(func(r *pipeline.EnvironmentDefinition) { r.Deployers = []string{"carol"} })
+	h.script("test", pipeline.StatusFailure)
+	id := h.submit(pushed("c1"))
+	h.settle()
+	h.want(id, "test=failure dep=skipped [production failed: test failed] failure")
+	h.script("test", pipeline.StatusSuccess)
+	_, err := h.service.Rerun(t.Context(), h.repo.ID, h.load(id).Current()[0].ID, "dave")
+	h.must(err)
+	h.settle()
+	h.want(id, "test=success dep=success [production done release 1] success")
+}
+
 // A person has a stage inside run again: it is decided on anew, with them as the one who asks.
 func TestRerunAfterAFailureInside(t *testing.T) {
 	h := newHouse(t, "dep run @production")

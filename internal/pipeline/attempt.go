@@ -224,11 +224,20 @@ func (r *Run) Rerun(key, asker, why string, now time.Time) ([]Job, error) {
 			}
 		}
 		if c.Spec.Enters {
-			r.reopen(c.Spec.Environment, asker)
+			r.reopen(c.Spec.Environment, r.askedAgainBy(asker, key, c))
 		}
 		r.newAttempt(c.Spec.Key, StageRun{AttemptReason: why}, now)
 	}
 	return r.Advance(now), nil
+}
+
+// askedAgainBy is who asks for a change of an environment when a stage is run again: whoever has it run again, but not where
+// that only lets go on what never came into the environment. What was asked for there is still what was asked for then.
+func (r *Run) askedAgainBy(asker, key string, comesBack StageRun) string {
+	if e := r.entryOf(&comesBack); comesBack.Spec.Key != key && e != nil && e.EnteredAt.IsZero() {
+		return ""
+	}
+	return asker
 }
 
 func (s *StageRun) endUntold(why string, now time.Time) error {
