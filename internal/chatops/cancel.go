@@ -49,13 +49,13 @@ func cancelCommand() Command {
 
 // gatherOpen adds the runs of what a pull request was merged as.
 func gatherOpen(ctx context.Context, d *Desk, f *facts, args string) (*Refusal, error) {
-	if f.pull.Merged && f.pull.Merge != "" {
+	if f.merged() {
 		merged, err := d.runs.Runs(ctx, pipeline.RunFilter{RepositoryID: f.repository.ID, SHA: f.pull.Merge, OpenOnly: true})
 		if err != nil {
 			return nil, fmt.Errorf("open runs of %s: %w", f.pull.Merge, err)
 		}
 		for _, run := range merged {
-			if run.Trigger.Event == pipeline.EventPush {
+			if run.Trigger.Event == pipeline.EventPush && !slices.Contains(runIDs(f.open), run.ID) {
 				f.open = append(f.open, run)
 			}
 		}

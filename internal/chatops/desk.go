@@ -136,20 +136,43 @@ func (d *Desk) gather(ctx context.Context, c Comment, r *record) (facts, error) 
 // look reads the runs as they are before a command: one before it may have changed them.
 func (d *Desk) look(ctx context.Context, f *facts) error {
 	filter := pipeline.RunFilter{RepositoryID: f.repository.ID, PullRequest: f.number, SHA: f.pull.Head}
-	atHead, err := d.runs.Runs(ctx, filter)
+	if f.merged() {
+		filter = pipeline.RunFilter{RepositoryID: f.repository.ID, SHA: f.pull.Merge}
+	}
+	atCommit, err := d.runs.Runs(ctx, filter)
 	if err != nil {
 		return fmt.Errorf("runs of pull request #%d: %w", f.number, err)
 	}
-	filter.SHA, filter.OpenOnly = "", true
+	filter = pipeline.RunFilter{RepositoryID: f.repository.ID, PullRequest: f.number, OpenOnly: true}
 	open, err := d.runs.Runs(ctx, filter)
 	if err != nil {
 		return fmt.Errorf("open runs of pull request #%d: %w", f.number, err)
 	}
-	other := func(run pipeline.Run) bool {
-		return run.Trigger.Event != pipeline.EventPullRequest && run.Trigger.Event != pipeline.EventDeploy
-	}
-	f.runs, f.open = slices.DeleteFunc(atHead, other), slices.DeleteFunc(open, other)
+	f.runs, f.open = slices.DeleteFunc(atCommit, f.unrelated), slices.DeleteFunc(open, f.unrelated)
 	return nil
+}
+
+// merged reports whether the pull request's commit is that of its merge.
+func (f facts) merged() bool { return f.pull.Merged && f.pull.Merge != "" }
+
+// commit is the pull request's: its head, or what it was merged as.
+func (f facts) commit() string {
+	if f.merged() {
+		return f.pull.Merge
+	}
+	return f.pull.Head
+}
+
+// unrelated reports whether a run is none of the pull request's: of its head, of what it was merged as, or of a wish there.
+func (f facts) unrelated(run pipeline.Run) bool {
+	switch t := run.Trigger; t.Event {
+	case pipeline.EventPullRequest, pipeline.EventDeploy:
+		return t.PullRequest != f.number
+	case pipeline.EventPush:
+		return !f.merged() || t.SHA != f.pull.Merge
+	default:
+		return true
+	}
 }
 
 // command walks one command to its end.
@@ -212,6 +235,10 @@ func (d *Desk) decide(ctx context.Context, s *step, f facts, asked Invocation, p
 	return nil
 }
 
+func closedPull() *Refusal {
+	return &Refusal{Why: "The pull request is closed.", Do: "Reopen it to say this; `/status` can be said all the same."}
+}
+
 // admit refuses what no command may do, whatever it is about.
 func admit(command Command, known bool, f facts, asked Invocation, place int) *Refusal {
 	if !known {
@@ -225,7 +252,7 @@ func admit(command Command, known bool, f facts, asked Invocation, place int) *R
 		return no
 	}
 	if !f.pull.Open && !command.Closed {
-		return &Refusal{Why: "The pull request is closed.", Do: "Reopen it to say this; `/status` can be said all the same."}
+		return closedPull()
 	}
 	return nothingAfter(command, asked.Args)
 }

@@ -187,6 +187,27 @@ func TestCommandsOfEnvironments(t *testing.T) {
 			w.runs[0].Trigger.Event, w.runs[0].Trigger.SHA, w.gate.deploys = pipeline.EventPush, w.pull.Merge, "carol"
 		}, "/cancel", nil, "-1", []string{"may not deploy there"}},
 		{"cancel another's deploy", func(w *world) { waits(w); w.gate.deploys = "carol" }, "/cancel", nil, "-1", []string{"a deploy to `production`", "may not deploy there"}},
+		{"retry a rollback", func(w *world) {
+			waits(w)
+			w.runs[0].Status, w.runs[0].Stages[0].Status, w.runs[0].Trigger.SHA = pipeline.StatusFailure, pipeline.StatusFailure, strings.Repeat("b", 40)
+			w.runs[0].Trigger.Deploy = &pipeline.Deploy{Environment: "production", Action: pipeline.ActionRollback}
+		}, "/retry", []string{"rerun 900 of 5: alice"}, "rocket", nil},
+		{"retry a deploy of a head that has moved", func(w *world) {
+			waits(w)
+			w.runs[0].Status, w.runs[0].Stages[0].Status, w.runs[0].Trigger.SHA = pipeline.StatusFailure, pipeline.StatusFailure, strings.Repeat("b", 40)
+			w.runs[0].Trigger.Deploy = &pipeline.Deploy{Environment: "production", Action: pipeline.ActionDeploy, Pinned: true}
+		}, "/retry", nil, "-1", []string{"There is no run for `" + head}},
+		{"retry what was merged", func(w *world) {
+			waits(w)
+			merged(w)
+			w.runs[0].Trigger.Event, w.runs[0].Trigger.SHA, w.runs[0].Trigger.PullRequest = pipeline.EventPush, w.pull.Merge, 0
+			w.runs[0].Status, w.runs[0].Stages[0].Status = pipeline.StatusFailure, pipeline.StatusFailure
+		}, "/retry", []string{"rerun 900 of 5: alice"}, "rocket", nil},
+		{"status of what was merged", func(w *world) {
+			waits(w)
+			merged(w)
+			w.runs[0].Trigger.Event, w.runs[0].Trigger.SHA, w.runs[0].Trigger.PullRequest = pipeline.EventPush, w.pull.Merge, 0
+		}, "/status", nil, "rocket", []string{"Run #", "`dddddddddddddddddddddddddddddddddddddddd`", "deploy (production)"}},
 		{"retry another's deploy", func(w *world) {
 			waits(w)
 			w.runs[0].Status, w.runs[0].Stages[0].Status, w.gate.deploys = pipeline.StatusFailure, pipeline.StatusFailure, "carol"

@@ -98,7 +98,7 @@ func heldRefusal(run pipeline.Run) *Refusal {
 
 func noRun(f facts) *Refusal {
 	return &Refusal{
-		Why: fmt.Sprintf("There is no run for %s.", code(f.pull.Head)),
+		Why: fmt.Sprintf("There is no run for %s.", code(f.commit())),
 		Do:  "Right after a push, say it again in a moment. Otherwise the pipeline file asks for none.",
 	}
 }

@@ -1,6 +1,7 @@
 package chatops
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,15 +14,16 @@ import (
 
 func retryCommand() Command {
 	return Command{
-		Name: "retry", Args: "[stage]", Does: "Runs the failed stages of the newest run again, or the named one.", Who: Write,
-		More: "Stages that were skipped because of one run, too. A stage is named as its check is; the name in the pipeline file " +
+		Name: "retry", Args: "[stage]", Does: "Runs the failed stages of the newest run again, or the named one.", Who: Write, Closed: true,
+		More: "The newest run of the pull request's commit, or of what was asked for here: a `/deploy`, a `/rollback`. Stages that were " +
+			"skipped because of one run, too. A stage is named as its check is; the name in the pipeline file " +
 			"stands for all legs of its matrix: for those that failed, or for all where none did.",
 		Examples: []Example{
 			{"/retry", "Runs again what failed, timed out or was cancelled."},
 			{"/retry build-and-test", "Runs this stage again, however it ended."},
 			{"/retry test (3.12, slim)", "Runs one leg of a matrix again."},
 		},
-		gather: gatherDeployers,
+		gather: gatherRetry,
 		decide: func(f facts, stage string) (order, *Refusal) {
 			targets, no := decideRetry(f, stage)
 			if no != nil {
@@ -47,6 +49,22 @@ func retryCommand() Command {
 	}
 }
 
+// gatherRetry adds the runs of what was asked for at the pull request, whatever commit that was of: a rollback, `--ref`.
+func gatherRetry(ctx context.Context, d *Desk, f *facts, args string) (*Refusal, error) {
+	asked, err := d.runs.Runs(ctx, pipeline.RunFilter{RepositoryID: f.repository.ID, PullRequest: f.number, Event: pipeline.EventDeploy})
+	if err != nil {
+		return nil, fmt.Errorf("what was asked for at pull request #%d: %w", f.number, err)
+	}
+	for _, run := range asked {
+		known := slices.ContainsFunc(f.runs, func(r pipeline.Run) bool { return r.ID == run.ID })
+		if d := run.Trigger.Deploy; d != nil && !known && !d.Pinned { // a head that has moved is not deployed any more
+			f.runs = append(f.runs, run)
+		}
+	}
+	slices.SortStableFunc(f.runs, func(a, b pipeline.Run) int { return cmp.Compare(b.ID, a.ID) })
+	return gatherDeployers(ctx, d, f, args)
+}
+
 // underWay is why nothing of a change of an environment is run again in its midst.
 const underWay = "The run is changing the environment: what belongs to that cannot be run again in its midst."
 
@@ -67,6 +85,9 @@ func (f facts) retryRefusal(targets []int64) *Refusal {
 
 // decideRetry finds the attempts to run again.
 func decideRetry(f facts, stage string) ([]int64, *Refusal) {
+	if !f.pull.Open && !f.pull.Merged {
+		return nil, closedPull()
+	}
 	if len(f.runs) == 0 {
 		return nil, noRun(f)
 	}

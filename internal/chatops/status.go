@@ -11,7 +11,7 @@ import (
 
 func statusCommand() Command {
 	return Command{
-		Name: "status", Does: "Shows the stages of the newest run of the pull request's head.", Who: Read, Closed: true,
+		Name: "status", Does: "Shows the stages of the newest run of the pull request's commit.", Who: Read, Closed: true,
 		Examples: []Example{{"/status", "Answers with a table of the stages."}},
 		decide:   func(facts, string) (order, *Refusal) { return order{}, nil },
 		do: func(_ context.Context, d *Desk, f facts, _ order) (string, error) {
@@ -25,12 +25,12 @@ const maxRows = 60
 
 func status(f facts, pageURL string, clock pipeline.Clock) string {
 	if len(f.runs) == 0 {
-		return "There is no run for " + code(f.pull.Head) + "."
+		return "There is no run for " + code(f.commit()) + "."
 	}
 	run, now := f.runs[0], clock.Now()
 	stages := run.Current()
 	var b strings.Builder
-	fmt.Fprintf(&b, "[Run #%d](%s) of %s: **%s** (%s)", run.Number, runURL(pageURL, run), code(f.pull.Head),
+	fmt.Fprintf(&b, "[Run #%d](%s) of %s: **%s** (%s)", run.Number, runURL(pageURL, run), code(run.Trigger.SHA),
 		display.Status(run.Status).Word, display.Tally(stages))
 	if run.Reason != "" {
 		b.WriteString(", " + code(run.Reason))
