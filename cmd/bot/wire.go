@@ -27,7 +27,7 @@ func eventHandlers(b *bot, appID int64) []githubapp.EventHandler {
 		&handlers.Push{Service: b.service, Pushes: b.db, Gate: b.keeper, Drift: b.watch, Now: now},
 		&handlers.PullRequest{Service: b.service, Commits: b.forge, Pushes: b.db, Gate: b.keeper, Changed: b.pullChanged, Now: now},
 		&handlers.MergeGroup{Service: b.service, Now: now},
-		&handlers.IssueComment{Desk: b.desk, Now: now},
+		&handlers.IssueComment{Desk: b.desk, Deleted: b.stickies.CommentDeleted, Now: now},
 		&handlers.CheckRun{Desk: b.desk, AppID: appID, StageOf: checks.ParseExternalID},
 		&handlers.CheckSuite{Service: b.service, Permissions: b.forge, Runs: b.db, AppID: appID, Now: now},
 		&handlers.Installation{Service: b.service, Ledger: b.db, Runs: b.db},

@@ -29,6 +29,7 @@ type ledger struct {
 	deployments map[string]pipeline.DeploymentMirror
 	succeeded   map[string]int
 	stickies    map[int]pipeline.Sticky
+	pushes      []pipeline.PushRecord
 	saves       int
 	// dies is the save, counted from 1, that is never made: the process is killed before it.
 	dies int
@@ -69,7 +70,7 @@ func (l *ledger) Runs(_ context.Context, f pipeline.RunFilter) ([]pipeline.Run, 
 		fits := f.PullRequest == 0 || run.Trigger.PullRequest == f.PullRequest
 		fits = fits && (f.Environment == "" || run.Entry(f.Environment) != nil)
 		fits = fits && (!f.OpenOnly || !run.Status.Final()) && (f.Before == 0 || id < f.Before)
-		fits = fits && (f.Event == "" || run.Trigger.Event == f.Event)
+		fits = fits && (f.Event == "" || run.Trigger.Event == f.Event) && (f.SHA == "" || run.Trigger.SHA == f.SHA)
 		if fits && (f.Limit == 0 || len(found) < f.Limit) {
 			found = append(found, run)
 		}

@@ -18,6 +18,9 @@ import (
 // StickyStore is what Stickies needs of the truth.
 type StickyStore interface {
 	Runs(ctx context.Context, filter pipeline.RunFilter) ([]pipeline.Run, error)
+	// Pushes and PushesTo tell which commits refs held, newest first; among them pipeline.MergeRef.
+	Pushes(ctx context.Context, repositoryID int64, sha string) ([]pipeline.PushRecord, error)
+	PushesTo(ctx context.Context, repositoryID int64, ref string, limit int) ([]pipeline.PushRecord, error)
 	EnvironmentState(ctx context.Context, repositoryID int64, name string) (pipeline.EnvironmentState, error)
 	// Release returns pipeline.ErrNotFound.
 	Release(ctx context.Context, repositoryID int64, environment string, number int64) (pipeline.Release, error)
@@ -216,10 +219,18 @@ func (s *Stickies) RunChanged(run pipeline.Run) {
 		s.busy++
 		s.work.Go(func() { s.lookAround(run) })
 	}
-	if !concerns(run.Trigger) {
-		return
+	switch {
+	case concerns(run.Trigger):
+		s.noted(run, run.Trigger.PullRequest)
+	case run.Trigger.Event == pipeline.EventPush && len(run.Entries) > 0 && !s.stopping:
+		s.busy++
+		s.work.Go(func() { s.mergeChanged(run) })
 	}
-	p := s.pull(run.Trigger.Repository, run.Trigger.PullRequest)
+}
+
+// noted has the comment of a pull request looked at where it has something new to tell of a run. s.mu is held.
+func (s *Stickies) noted(run pipeline.Run, number int) {
+	p := s.pull(run.Trigger.Repository, number)
 	told := signature(run)
 	before, known := p.seen[run.ID]
 	if known && before == told {

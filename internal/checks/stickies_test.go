@@ -26,6 +26,18 @@ func (l *ledger) Release(_ context.Context, repositoryID int64, environment stri
 	return pipeline.Release{RepositoryID: repositoryID, Environment: environment, Number: number, Commit: strings.Repeat("c", 40)}, nil
 }
 
+func (l *ledger) Pushes(_ context.Context, _ int64, sha string) ([]pipeline.PushRecord, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(l.pushes), func(p pipeline.PushRecord) bool { return p.SHA != sha }), nil
+}
+
+func (l *ledger) PushesTo(_ context.Context, _ int64, ref string, _ int) ([]pipeline.PushRecord, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(l.pushes), func(p pipeline.PushRecord) bool { return p.Ref != ref }), nil
+}
+
 func (l *ledger) Sticky(_ context.Context, repositoryID int64, pullRequest int) (pipeline.Sticky, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -279,6 +291,78 @@ func TestADeletedCommentIsMadeAgain(t *testing.T) {
 			t.Errorf("%d made: %s", len(b.board.made), body)
 		}
 	})
+}
+
+// A comment that says for whom it is waited is made again at once: nothing else may happen before somebody reads it.
+func TestADeletedCommentIsMadeAgainWithoutNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBulletin(t)
+		defer b.stickies.Stop()
+		run := proposed(1, 31)
+		b.change(&run, func(*pipeline.Run) {})
+		must(t, b.stickies.Flush(t.Context()))
+		var id int64
+		for id = range b.board.comments {
+		}
+		before := b.board.comments[id]
+		must(t, b.stickies.CommentDeleted(t.Context(), run.Trigger.Repository, 31, id+1)) // somebody else's
+		must(t, b.stickies.Flush(t.Context()))
+		if len(b.board.made) != 1 {
+			t.Errorf("%d made", len(b.board.made))
+		}
+		clear(b.board.comments)
+		must(t, b.stickies.CommentDeleted(t.Context(), run.Trigger.Repository, 31, id))
+		must(t, b.stickies.Flush(t.Context()))
+		if body := b.board.only(t); body != before || len(b.board.made) != 2 {
+			t.Errorf("%d made: %s", len(b.board.made), body)
+		}
+	})
+}
+
+// The push of what a pull request was merged as waits: its comment says for whom.
+func TestAMergedPullRequestTellsOfItsPush(t *testing.T) {
+	for name, first := range map[string]bool{"the push comes first": true, "the merge comes first": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBulletin(t)
+				defer b.stickies.Stop()
+				run := proposed(1, 31)
+				b.change(&run, finishAll(pipeline.StatusSuccess))
+				must(t, b.stickies.Flush(t.Context()))
+				merge := strings.Repeat("e", 40)
+				pushed := proposed(2, 0)
+				pushed.Trigger.Event, pushed.Trigger.SHA, pushed.Trigger.Ref = pipeline.EventPush, merge, "refs/heads/main"
+				push := func() {
+					b.change(&pushed, func(r *pipeline.Run) {
+						r.Status = pipeline.StatusWaiting
+						r.Entries = []pipeline.Entry{{
+							Environment: "production", State: pipeline.EntryWaiting, Automatic: true,
+							Hold: &pipeline.Hold{Title: "Waiting for 1 approval of @acme/platform", Person: true},
+						}}
+					})
+				}
+				if first {
+					push()
+				}
+				b.ledger.mu.Lock()
+				b.ledger.pushes = []pipeline.PushRecord{{SHA: merge, Ref: pipeline.MergeRef(31)}}
+				b.ledger.mu.Unlock()
+				b.board.mu.Lock()
+				b.board.pull = githubclient.PullRequest{Merged: true, HeadSHA: head, MergeCommitSHA: merge}
+				b.board.mu.Unlock()
+				b.stickies.PullChanged(run.Trigger.Repository, 31)
+				if !first {
+					must(t, b.stickies.Flush(t.Context()))
+					push()
+				}
+				synctest.Wait()
+				must(t, b.stickies.Flush(t.Context()))
+				if body := b.board.only(t); !strings.Contains(body, "waiting for 1 approval") {
+					t.Error(body)
+				}
+			})
+		})
+	}
 }
 
 // Whatever is lost between GitHub and the record, there is one comment.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/slipwayhq/slipway/internal/githubclient"
@@ -167,11 +168,12 @@ func (s *Stickies) gather(ctx context.Context, key pullKey) (facts StickyFacts, 
 	if err != nil {
 		return facts, nil, fmt.Errorf("runs of #%d: %w", key.number, err)
 	}
+	runs = slices.DeleteFunc(runs, func(run pipeline.Run) bool { return !concerns(run.Trigger) })
+	if runs, err = s.gatherMerge(ctx, key, runs); err != nil {
+		return facts, nil, err
+	}
 	open = map[int64]bool{}
 	for _, run := range runs {
-		if !concerns(run.Trigger) {
-			continue
-		}
 		facts.Runs = append(facts.Runs, run)
 		if !run.Status.Final() {
 			open[run.ID] = true

@@ -118,7 +118,7 @@ const (
 )
 
 func pullRequestDoc(action, headRepo string, merged bool) string {
-	return fmt.Sprintf(`{"action":%q,"number":7,"pull_request":{"number":7,"title":"Add","merged":%v,"labels":[{"name":"x"}],
+	return fmt.Sprintf(`{"action":%q,"number":7,"pull_request":{"number":7,"title":"Add","merged":%v,"labels":[{"name":"x"}],"merge_commit_sha":"dddd",
 		"head":{"sha":%q,"ref":"topic","repo":%s},"base":{"ref":"main","sha":"bbbb","repo":{"id":5}}},%s}`, action, merged, headSHA, headRepo, repoDoc)
 }
 
@@ -178,6 +178,7 @@ func TestEvents(t *testing.T) {
 			"cancel 5/pull_request/refs/pull/7/head: the pull request was closed",
 		}},
 		{"merged", "pull_request", pullRequestDoc("closed", `{"id":5}`, true), recorder{}, false, []string{
+			"alice pushed dddd to refs/pull/7/merge",
 			"changed 5#7",
 			"recheck 5#7",
 			"cancel what waits of 5/pull_request/refs/pull/7/head: the pull request was merged",

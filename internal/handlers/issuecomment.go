@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-github/v60/github"
 
 	"github.com/slipwayhq/slipway/internal/chatops"
+	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
 // Desk carries out the commands of a comment.
@@ -27,7 +28,9 @@ func WithReceived(ctx context.Context, at time.Time) context.Context {
 // who wrote.
 type IssueComment struct {
 	Desk Desk
-	Now  func() time.Time
+	// Deleted is told of a comment that is no more; nil: nobody wants to know.
+	Deleted func(ctx context.Context, repository pipeline.Repository, pullRequest int, comment int64) error
+	Now     func() time.Time
 }
 
 // Handles implements githubapp.EventHandler.
@@ -38,6 +41,10 @@ func (h *IssueComment) Handle(ctx context.Context, _, _ string, payload []byte) 
 	var event commentEvent
 	if err := json.Unmarshal(payload, &event); err != nil {
 		return fmt.Errorf("issue_comment event: %w", err)
+	}
+	if event.GetAction() == "deleted" && event.GetIssue().IsPullRequest() && h.Deleted != nil {
+		repo := repository(event.GetRepo(), event.GetInstallation().GetID())
+		return h.Deleted(ctx, repo, event.GetIssue().GetNumber(), event.GetComment().GetID())
 	}
 	if event.GetAction() != "created" || !event.GetIssue().IsPullRequest() || !event.byAPerson() {
 		return nil

@@ -80,7 +80,11 @@ func (h *PullRequest) note(ctx context.Context, event *github.PullRequestEvent, 
 		}); err != nil {
 			return fmt.Errorf("note who pushed %s: %w", t.SHA, err)
 		}
-	case "closed", "edited", "reopened":
+	case "closed":
+		if err := h.noteMerge(ctx, event, t); err != nil {
+			return err
+		}
+	case "edited", "reopened":
 	default:
 		return nil
 	}
@@ -91,6 +95,20 @@ func (h *PullRequest) note(ctx context.Context, event *github.PullRequestEvent, 
 		h.Changed(t.Repository, t.PullRequest)
 	}
 	return h.Gate.RecheckPull(ctx, t.Repository.ID, t.PullRequest)
+}
+
+// noteMerge keeps what a pull request was merged as, so that the runs of that are known to be its own.
+func (h *PullRequest) noteMerge(ctx context.Context, event *github.PullRequestEvent, t pipeline.Trigger) error {
+	merge := event.GetPullRequest().GetMergeCommitSHA()
+	if !event.GetPullRequest().GetMerged() || merge == "" {
+		return nil
+	}
+	if err := h.Pushes.SavePush(ctx, pipeline.PushRecord{
+		RepositoryID: t.Repository.ID, SHA: merge, Ref: pipeline.MergeRef(t.PullRequest), By: t.Actor, At: h.Now(),
+	}); err != nil {
+		return fmt.Errorf("note the merge of #%d as %s: %w", t.PullRequest, merge, err)
+	}
+	return nil
 }
 
 func pullRequestTrigger(repo pipeline.Repository, pr *github.PullRequest, actor string) pipeline.Trigger {

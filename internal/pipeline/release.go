@@ -1,6 +1,9 @@
 package pipeline
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Release is the record of a candidate that entered an environment and passed there. It never changes.
 type Release struct {
@@ -130,10 +133,24 @@ type AuditFilter struct {
 type PushRecord struct {
 	RepositoryID int64
 	SHA          string
-	// Ref is refs/heads/NAME, or refs/pull/N/head where a pull request told it.
+	// Ref is refs/heads/NAME, refs/pull/N/head where a pull request told it, or MergeRef of what it was merged as.
 	Ref    string
 	Before string
 	By     string
 	// At is by GitHub's clock. Again is when it was pushed there last, after something else; zero: it was not.
 	At, Again time.Time
+}
+
+const mergeRef = "refs/pull/%d/merge"
+
+// MergeRef is under which name it is noted what a pull request was merged as.
+func MergeRef(pullRequest int) string { return fmt.Sprintf(mergeRef, pullRequest) }
+
+// MergedAs is the pull request of a MergeRef; 0: it is another ref.
+func MergedAs(ref string) int {
+	var number int
+	if _, err := fmt.Sscanf(ref, mergeRef, &number); err != nil || MergeRef(number) != ref {
+		return 0
+	}
+	return number
 }
