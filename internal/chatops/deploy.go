@@ -131,5 +131,11 @@ func whyNothing(run pipeline.Run, environment string) string {
 			return code(s.Spec.Key) + " is skipped: " + code(s.Spec.Skip) + "."
 		}
 	}
+	if d := run.Trigger.Deploy; d != nil && d.Action == pipeline.ActionRollback && !d.Infra {
+		return "nothing of it belongs to that but infrastructure, which a rollback leaves as it is unless `--infra` is said."
+	}
+	if d := run.Trigger.Deploy; d != nil && d.Action == pipeline.ActionDestroy {
+		return "its pipeline has no `terraform` stage for it."
+	}
 	return "its pipeline has no stage with `environment: " + environment + "`."
 }

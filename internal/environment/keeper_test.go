@@ -481,7 +481,7 @@ func TestRollback(t *testing.T) {
 	back.Deploy = &pipeline.Deploy{Environment: "production", Action: pipeline.ActionRollback, Release: 1}
 	id := h.submit(back)
 	h.settle()
-	h.want(id, "build=skipped k8s=success [production done release 3] success")
+	h.want(id, "k8s=success [production done release 3] success")
 	h.wantFree(3)
 	release, err := h.db.Release(t.Context(), h.repo.ID, "production", 3)
 	h.must(err)
@@ -933,7 +933,7 @@ func TestGivenUp(t *testing.T) {
 	t.Run("when it leaves", func(t *testing.T) {
 		h := newHouse(t, "k8s kubernetes @production")
 		h.plays["k8s (production)"] = pipeline.Result{
-			Verdict: pipeline.Verdict{Status: pipeline.StatusSuccess}, Artifacts: []pipeline.Artifact{{Name: "release/m.yaml"}},
+			Verdict: pipeline.Verdict{Status: pipeline.StatusSuccess}, Private: []pipeline.Artifact{{Name: "release/m.yaml"}},
 		}
 		h.deaf["artifacts"] = true
 		id := h.submit(pushed("c1"))

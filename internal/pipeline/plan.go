@@ -49,6 +49,7 @@ func NeedsChangedPaths(d Definition) bool {
 func NewPlan(t Trigger, d Definition, facts PlanFacts) (Plan, error) {
 	plan := Plan{Name: d.Name, Source: d.Source, Notify: d.Notify, Restores: facts.Restores}
 	keys := make(map[string][]string, len(d.Stages)) // stage id -> keys of its legs
+	stages := make([]plannedStage, 0, len(d.Stages))
 	for _, def := range d.Stages {
 		if t.Schedule != nil && !compares(def, t.Schedule.Environment) {
 			continue // not skipped: checks of these names on the commit have a verdict
@@ -57,16 +58,22 @@ func NewPlan(t Trigger, d Definition, facts PlanFacts) (Plan, error) {
 		if err != nil {
 			return Plan{}, err
 		}
-		for _, spec := range specs {
-			keys[def.ID] = append(keys[def.ID], spec.Key)
+		stages = append(stages, plannedStage{def: def, specs: specs})
+	}
+	if t.Deploy != nil {
+		leaveOut(t, stages)
+	}
+	for _, p := range stages {
+		if p.left != "" {
+			continue
 		}
-		plan.Stages = append(plan.Stages, specs...)
+		for _, spec := range p.specs {
+			keys[p.def.ID] = append(keys[p.def.ID], spec.Key)
+		}
+		plan.Stages = append(plan.Stages, p.specs...)
 	}
 	if t.Schedule == nil { // what looks needs nothing
 		resolveNeeds(plan.Stages, d.Stages, keys)
-	}
-	if leavesOut(t) {
-		forgive(plan.Stages)
 	}
 	setEntries(&plan, t, d)
 	if err := refuseCircle(t, plan); err != nil {
@@ -115,26 +122,6 @@ const driftCheck = " drift"
 // compares reports whether a stage compares an environment's infrastructure with its configuration.
 func compares(def StageDefinition, environment string) bool {
 	return def.Uses == "terraform" && (def.Environment == "" || def.Environment == "*" || def.Environment == environment)
-}
-
-// leavesOut reports whether a trigger leaves stages out on purpose, so that those that need them go on without.
-func leavesOut(t Trigger) bool {
-	return t.Deploy != nil && (t.Deploy.Action == ActionRollback || t.Deploy.Action == ActionDestroy)
-}
-
-// forgive lets stages that were left out count as passed.
-func forgive(specs []StageSpec) {
-	out := make(map[string]bool, len(specs))
-	for _, s := range specs {
-		out[s.Key] = s.Skip != ""
-	}
-	for i := range specs {
-		for j := range specs[i].Needs {
-			if out[specs[i].Needs[j].Stage] {
-				specs[i].Needs[j].Optional = true
-			}
-		}
-	}
 }
 
 // setEntries adds a way into each environment that a stage of the plan is to change.

@@ -126,8 +126,16 @@ func TestWhatEachTriggerPlans(t *testing.T) {
 			tf (production): prepare-apply enters
 			k8s (production): prepare-apply enters
 			dep (production): enters
-			stage (staging): enters – this run is for the environment production
 			smoke (production): enters
+			summary:
+			-> deploy production automatic=false preparing`,
+		},
+		{
+			"a deploy of a pipeline whose tests need a condition", deploy("production", ActionDeploy),
+			define("test run never", "lint run <test", "dep run @production <lint", "more run @production", "lax run @production <test?", "report run <lint", "summary summary <report"), PlanFacts{},
+			`dep (production): enters – lint, which it needs, is left out: test, which it needs, is left out: its condition is false: branch == 'x'
+			more (production): enters
+			lax (production): enters
 			summary:
 			-> deploy production automatic=false preparing`,
 		},
@@ -137,44 +145,28 @@ func TestWhatEachTriggerPlans(t *testing.T) {
 			image: prepare early
 			tf (production): prepare
 			k8s (production): prepare
-			dep (production): – nothing is changed in production here: it runs when the commit enters
-			stage (staging): – this run is for the environment production
-			smoke (production): – nothing is changed in production here: it runs when the commit enters
 			summary:`,
 		},
 		{
 			"a rollback", withoutInfra, whole, PlanFacts{},
-			`test: – a rollback builds nothing: release 3 is deployed again
-			image: prepare-apply early without test – a rollback builds nothing: release 3 is deployed again
-			tf (production): prepare-apply enters without image – a rollback leaves the infrastructure as it is, unless it is asked for with --infra
-			k8s (production): prepare-apply enters without tf (production)
+			`k8s (production): prepare-apply enters
 			dep (production): enters
-			stage (staging): enters – this run is for the environment production
 			smoke (production): enters
 			summary:
 			-> rollback production automatic=false preparing`,
 		},
 		{
 			"a rollback of the infrastructure, too", withInfra, whole, PlanFacts{},
-			`test: – a rollback builds nothing: release 3 is deployed again
-			image: prepare-apply early without test – a rollback builds nothing: release 3 is deployed again
-			tf (production): prepare-apply enters without image
+			`tf (production): prepare-apply enters
 			k8s (production): prepare-apply enters
 			dep (production): enters
-			stage (staging): enters – this run is for the environment production
 			smoke (production): enters
 			summary:
 			-> rollback production automatic=false preparing`,
 		},
 		{
 			"a destroy", deploy("production", ActionDestroy), whole, PlanFacts{},
-			`test: – the infrastructure is taken down: only its stages run
-			image: prepare-apply early without test – the infrastructure is taken down: only its stages run
-			tf (production): prepare-apply enters without image
-			k8s (production): prepare-apply enters – the infrastructure is taken down: only its stages run
-			dep (production): enters without k8s (production) – the infrastructure is taken down: only its stages run
-			stage (staging): enters – this run is for the environment production
-			smoke (production): enters without dep (production) – the infrastructure is taken down: only its stages run
+			`tf (production): prepare-apply enters
 			summary:
 			-> destroy production automatic=false preparing`,
 		},
@@ -215,7 +207,7 @@ func TestADeployIsOfTheWhole(t *testing.T) {
 
 func TestARollbackBringsBackImagesOnly(t *testing.T) {
 	b := walk(t, deploy("production", ActionRollback), define("image image", "tf terraform <image", "k8s kubernetes <tf <image"))
-	b.want("image=skipped tf (production)=skipped k8s (production)=ready [production=preparing] run=queued")
+	b.want("k8s (production)=ready [production=preparing] run=queued")
 	b.end("k8s (production)", success(), Part{Kind: PartManifests, Name: "k8s (production)", Value: "again"})
 	c := b.candidate("production")
 	want := []Part{{Kind: PartImage, Name: "image", Value: "r/x@sha256:old"}, {Kind: PartManifests, Name: "k8s (production)", Value: "again"}}
@@ -232,7 +224,7 @@ func TestARollbackBringsBackImagesOnly(t *testing.T) {
 	}
 	b.pass("k8s (production)")
 	b.leave("production")
-	b.want("image=skipped tf (production)=skipped k8s (production)=success [production=done] run=success")
+	b.want("k8s (production)=success [production=done] run=success")
 }
 
 func TestTheKeyOfImagesIsGivenToWhatEnters(t *testing.T) {

@@ -364,6 +364,23 @@ func TestDeploySecretsStayInTheirEnvironment(t *testing.T) {
 	if strings.Contains(run.Text+run.Summary, "yek-noitcudorp") {
 		t.Error("staging's stage got production's secret")
 	}
+
+	// It looks for the other one where it lies, and asks for it by name.
+	file := filepath.Join(s.data, "secrets", "acme", "shop", "production", "DEPLOY_KEY")
+	looks := strings.Replace(opsPipeline, "    run: [bash deploy.sh]",
+		fmt.Sprintf("    run: [\"if [[ -e %s ]]; then rev < %s; fi\", \"(grep -rs the-production-key / --include=DEPLOY_KEY || echo nothing of that) | rev\"]", file, file), 1)
+	sha = s.push("develop", githubtest.Files{".github/slipway.yml": looks}, "looks for production's")
+	run = s.check(sha, "deploy (staging)", concluded)
+	if strings.Contains(run.Text+run.Summary, "yek-noitcudorp") || !strings.Contains(run.Text, "taht fo gnihton") {
+		t.Errorf("%s %q\n%s", run.Conclusion, run.Title, run.Text)
+	}
+	must(t, os.WriteFile(filepath.Join(filepath.Dir(file), "ONLY_PRODUCTION"), []byte("nothing for staging\n"), 0o600))
+	asks := strings.Replace(opsPipeline, "    run: [bash deploy.sh]", "    secrets: [ONLY_PRODUCTION]\n    run: [\"echo $ONLY_PRODUCTION | rev\"]", 1)
+	sha = s.push("develop", githubtest.Files{".github/slipway.yml": asks}, "asks for production's")
+	run = s.check(sha, "deploy (staging)", concluded)
+	if run.Conclusion != "failure" || !strings.Contains(run.Title, "ONLY_PRODUCTION is not set") || strings.Contains(run.Text, "rof gnihton") {
+		t.Errorf("%s %q\n%s", run.Conclusion, run.Title, run.Text)
+	}
 }
 
 // Commits of forks do not enter, whoever asks.
