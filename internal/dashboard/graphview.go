@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/slipwayhq/slipway/internal/display"
 	"github.com/slipwayhq/slipway/internal/pipeline"
@@ -30,7 +31,12 @@ type graphBox struct {
 	Face          display.Face
 	Name          string // what a screen reader says and a pointer shows
 	Selected      bool
+	// Tight: the label is as wide as the box lets it, whatever the font; wide ones would stand out of it otherwise.
+	Tight bool
 }
+
+// tight is how many characters of a label fit a box in any font.
+const tight = 17
 
 type graphLine struct {
 	Path string
@@ -172,6 +178,7 @@ func (g group) box(now time.Time) graphBox {
 	s := g.worst()
 	face := display.Status(s.Status)
 	box := graphBox{Label: display.Truncate(display.Line(s.Spec.ID), 21), Face: face}
+	box.Tight = utf8.RuneCountInString(box.Label) > tight
 	took := stageSpan(s, now)
 	var details []string
 	if len(g.legs) > 1 {
