@@ -46,7 +46,7 @@ func TestKilledParentLeavesNothing(t *testing.T) {
 	}
 	for {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(component), Events: unix.POLLIN}}, 20_000)
-		if err == unix.EINTR { //nolint:errorlint // an errno
+		if err == unix.EINTR {
 			continue
 		}
 		if err != nil || n != 1 {

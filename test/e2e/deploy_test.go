@@ -368,10 +368,10 @@ func TestDeploySecretsStayInTheirEnvironment(t *testing.T) {
 	// It looks for the other one where it lies, and asks for it by name.
 	file := filepath.Join(s.data, "secrets", "acme", "shop", "production", "DEPLOY_KEY")
 	looks := strings.Replace(opsPipeline, "    run: [bash deploy.sh]",
-		fmt.Sprintf("    run: [\"if [[ -e %s ]]; then rev < %s; fi\", \"(grep -rs the-production-key / --include=DEPLOY_KEY || echo nothing of that) | rev\"]", file, file), 1)
+		fmt.Sprintf("    run: [\"if [[ -e %s ]]; then rev < %s; fi\", \"(grep -rs the-production-key / --include=DEPLOY_KEY || echo nothing found) | rev\"]", file, file), 1)
 	sha = s.push("develop", githubtest.Files{".github/slipway.yml": looks}, "looks for production's")
 	run = s.check(sha, "deploy (staging)", concluded)
-	if strings.Contains(run.Text+run.Summary, "yek-noitcudorp") || !strings.Contains(run.Text, "taht fo gnihton") {
+	if strings.Contains(run.Text+run.Summary, "yek-noitcudorp") || !strings.Contains(run.Text, "dnuof gnihton") {
 		t.Errorf("%s %q\n%s", run.Conclusion, run.Title, run.Text)
 	}
 	must(t, os.WriteFile(filepath.Join(filepath.Dir(file), "ONLY_PRODUCTION"), []byte("nothing for staging\n"), 0o600))

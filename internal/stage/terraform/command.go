@@ -123,7 +123,7 @@ func mirrorsIn(installation *hclwrite.Block) []string {
 		if diagnostics.HasErrors() || folder.Type() != cty.String || !filepath.IsAbs(folder.AsString()) {
 			continue
 		}
-		if info, err := os.Stat(folder.AsString()); err == nil && info.IsDir() {
+		if info, err := os.Stat(folder.AsString()); err == nil && info.IsDir() { //nolint:gosec // the operator names it
 			folders = append(folders, folder.AsString())
 		}
 	}
