@@ -147,7 +147,7 @@ func TestCommandsOfEnvironments(t *testing.T) {
 		}, "/approve", nil, "-1", []string{"prepared after your comment"}},
 		{"reject", waits, "/reject production the migration is missing", []string{"reject 9 in production: the migration is missing by alice"}, "rocket", nil},
 		{"reject without a name", waits, "/reject too early", []string{"reject 9 in production: too early by alice"}, "rocket", nil},
-		{"reject with a misspelt name", waits, "/reject produktion too early", nil, "-1", []string{"no environment `produktion`", "/reject production"}},
+		{"reject with a misspelt name", waits, "/reject producti0n too early", nil, "-1", []string{"no environment `producti0n`", "/reject production"}},
 		{"reject with a name of another", waits, "/reject staging\ttoo early", nil, "-1", []string{"Nothing of this pull request waits before `staging`"}},
 		{"reject by somebody else", func(w *world) { waits(w); w.gate.ballot.MayReject = false }, "/reject", nil, "-1", []string{"`alice` may not reject"}},
 
