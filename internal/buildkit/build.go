@@ -2,6 +2,8 @@ package buildkit
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -36,8 +38,8 @@ type Request struct {
 	Credentials Credentials
 	// NoCache builds every step anew.
 	NoCache bool
-	// Scope separates the folders of `RUN --mount=type=cache` and the contexts that the builder remembers: builds of one
-	// scope share them.
+	// Scope separates the results of commands, the folders of `RUN --mount=type=cache` and the contexts that the builder
+	// remembers: builds of one scope share them.
 	Scope              string
 	CacheFrom, CacheTo []Cache
 	// Provenance attaches a record of how the image was built.
@@ -145,6 +147,8 @@ func (b *Builder) attributes(r Request) map[string]string {
 	set("platform", strings.Join(r.Platforms, ","))
 	// After the repository's own arguments: by another's scope it would reach another's folders.
 	set("build-arg:BUILDKIT_CACHE_MOUNT_NS", r.Scope)
+	delete(attributes, "build-arg:BUILDKIT_SANDBOX_HOSTNAME") // it would take the place of ours
+	set("hostname", hostOf(r.Scope))
 	if !r.Epoch.IsZero() {
 		set("build-arg:SOURCE_DATE_EPOCH", strconv.FormatInt(r.Epoch.Unix(), 10))
 	}
@@ -158,6 +162,18 @@ func (b *Builder) attributes(r Request) map[string]string {
 		set("attest:provenance", "mode=min")
 	}
 	return attributes
+}
+
+// hostOf is the name of the host on which the commands of a scope run. BuildKit's cache keys hold it, but neither which
+// folder a cache mount is nor that a build was to use no cache: without it a command is found by its text alone, whoever's
+// folders it ran with. No image holds it.
+func hostOf(scope string) string {
+	if scope == "" {
+		return ""
+	}
+	const length = 12
+	sum := sha256.Sum256([]byte(scope))
+	return "build-" + hex.EncodeToString(sum[:length])
 }
 
 func (b *Builder) exports(r Request) []client.ExportEntry {

@@ -287,6 +287,33 @@ func TestCacheFoldersOfScopesAreApart(t *testing.T) {
 	}
 }
 
+// The cache key of a step has the folders' scope in it only by chance: what another scope has built must not be found by its
+// command alone. Both give the same image.
+func TestResultsOfScopesAreApart(t *testing.T) {
+	b := dial(t)
+	dockerfile := "FROM base:1\nRUN --mount=type=cache,id=x,target=/cache echo made > /made\n"
+	var digests []string
+	for _, c := range []struct {
+		scope  string
+		cached int
+	}{{"acme/one", 0}, {"acme/one", 1}, {"acme/two", 0}} {
+		r, _ := request(t, map[string]string{"Dockerfile": dockerfile})
+		r.Scope, r.Provenance = c.scope+t.Name(), false
+		r.Args = map[string]string{"BUILDKIT_SANDBOX_HOSTNAME": "chosen"}
+		result, err := b.Build(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.Cached != c.cached {
+			t.Errorf("scope %s: %d steps came from the cache, want %d", c.scope, result.Cached, c.cached)
+		}
+		digests = append(digests, result.Digest)
+	}
+	if digests[0] != digests[2] {
+		t.Errorf("the image says which scope it was built in: %s and %s", digests[0], digests[2])
+	}
+}
+
 func TestDigestsAreThoseOfTheMirror(t *testing.T) {
 	b := dial(t)
 	digests, err := b.Digests(t.Context(), []string{"base:1"}, nil)

@@ -34,6 +34,12 @@ func (b *Builder) HasSyntax(line string) bool {
 	return err == nil && asked <= ownMinor
 }
 
+var official = regexp.MustCompile(`^(?:docker\.io/)?docker/dockerfile(?:[:@]|$)`)
+
+// IsOfficial reports whether a `# syntax=` line asks for any version of the frontend that every BuildKit has built in, or
+// for none.
+func IsOfficial(line string) bool { return line == noFrontend || official.MatchString(line) }
+
 // minor is 31 for v0.31.2; what is not told or not read is 0. A version from 1.0 on would be later than all.
 func minor(version string) int {
 	parts := strings.Split(strings.TrimPrefix(version, "v"), ".")

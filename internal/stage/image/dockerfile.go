@@ -13,8 +13,9 @@ import (
 
 // dockerfile is what is read of a Dockerfile before it is built.
 type dockerfile struct {
-	// syntax is the frontend that its first line asks for; empty: any.
-	syntax string
+	// syntax is the frontend that its first line asks for; empty: any. syntaxLine is where it does.
+	syntax     string
+	syntaxLine int
 	stages []instructions.Stage
 	// bases are the images it takes from elsewhere, by name; complete says that these are all, and that nothing else is
 	// fetched without a checksum.
@@ -47,8 +48,11 @@ func (e *syntaxError) Error() string { return e.message }
 // are the build arguments. An error is a *syntaxError.
 func parse(text []byte, target string, args map[string]string) (dockerfile, error) {
 	d := dockerfile{complete: true, labels: map[string]bool{}}
-	if ref, _, _, found := parser.DetectSyntax(text); found {
+	if ref, _, at, found := parser.DetectSyntax(text); found {
 		d.syntax = ref
+		if len(at) > 0 {
+			d.syntaxLine = at[0].Start.Line
+		}
 	}
 	tree, err := parser.Parse(bytes.NewReader(text))
 	if err != nil {

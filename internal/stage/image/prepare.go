@@ -92,8 +92,11 @@ func (a *attempt) look(ctx context.Context, b *building) error {
 			return "", err
 		}
 		b.dockerfile, err = parse(b.place.text, a.settings.Target, a.settings.BuildArgs)
+		if strange := a.strangeFrontend(b.place.name, b.dockerfile); strange != nil {
+			return "", strange
+		}
 		if problem, ok := errors.AsType[*syntaxError](err); ok && b.dockerfile.builtIn() {
-			return "", a.badDockerfile(b.place.name, problem)
+			return "", a.badDockerfile(b.place.name, "The Dockerfile cannot be read", problem)
 		}
 		if b.contents, err = measure(ctx, b.place, a.options.MaxContext); err != nil {
 			return "", err
@@ -105,23 +108,6 @@ func (a *attempt) look(ctx context.Context, b *building) error {
 		}
 		return fmt.Sprintf("%s, context of %s in %s", b.place.name, bytesOf(b.contents.bytes), report.Count(b.contents.files, "file")), nil
 	})
-}
-
-// builtIn reports whether the language is the one that is read here: others may allow what this one does not.
-func (d dockerfile) builtIn() bool {
-	return d.syntax == "" || strings.HasPrefix(strings.TrimPrefix(d.syntax, "docker.io/"), "docker/dockerfile:1")
-}
-
-func (a *attempt) badDockerfile(name string, problem *syntaxError) error {
-	a.s.Finding(pipeline.Finding{
-		Tool: "buildkit", Rule: "syntax", Path: name, Line: problem.line, EndLine: problem.end, Level: pipeline.LevelFailure,
-		Title: "The Dockerfile cannot be read", Message: problem.message,
-	})
-	where := name
-	if problem.line > 0 {
-		where = fmt.Sprintf("%s:%d", name, problem.line)
-	}
-	return fail("The Dockerfile cannot be read", where+": "+sentence(problem.message))
 }
 
 // preflight asks the registry before minutes are spent on an image that it would refuse.
@@ -147,7 +133,7 @@ func (a *attempt) dial(ctx context.Context, b *building) error {
 		if b.builder, err = buildkit.Dial(ctx, a.options.Builder); err != nil {
 			return "", err
 		}
-		b.own = b.builder.HasSyntax(b.dockerfile.syntax) && a.settings.BuildArgs["BUILDKIT_SYNTAX"] == ""
+		b.own = a.ownFrontend(b.builder, b.dockerfile)
 		detail := b.builder.String()
 		if version := b.builder.Version(); version != "" {
 			detail += ", " + version

@@ -368,6 +368,61 @@ func TestAStrangersCommitHasNoCacheOfOthers(t *testing.T) {
 	}
 }
 
+// The name of a cache's folder is in no cache key, so that a stranger's build, which fills its own folder in another stage,
+// could leave the result of a step that trusted builds have, too.
+func TestAStrangersResultsAreNotFoundByTrustedBuilds(t *testing.T) {
+	const (
+		copies = "RUN --mount=type=cache,id=x,target=/c for i in 1 2 3 4 5 6 7 8; do test -e /c/f && break; sleep 0.25; done; cp /c/f /out || echo own > /out\n"
+		tells  = "RUN echo \"out is $(cat /out)\"\n"
+	)
+	j := newJob(t, map[string]string{"Dockerfile": "FROM base:1\n" + copies + "COPY main.txt /main.txt\n" + tells, "main.txt": "one"}).withoutTrivy()
+	j.steps = pipeline.PrepareOnly
+	first, _ := j.prepare()
+	if !strings.Contains(first.LogText(), "out is own") {
+		t.Fatal(first.LogText())
+	}
+	trusted := *j
+	j.untrusted, j.cache = true, t.TempDir()
+	j.files = map[string]string{"Dockerfile": "FROM base:1 AS fill\nRUN --mount=type=cache,id=x,target=/c echo stranger > /c/f; touch /filled\n" +
+		"FROM base:1\n" + copies + "COPY --from=fill /filled /filled\n" + tells}
+	second, _ := j.prepare()
+	if !strings.Contains(second.LogText(), "out is stranger") {
+		t.Fatalf("the stranger has not filled its own folder:\n%s", second.LogText())
+	}
+	trusted.files["main.txt"] = "two"
+	third, _ := trusted.prepare()
+	if !strings.Contains(third.LogText(), "out is own") || !strings.Contains(third.LogText(), "from cache") {
+		t.Errorf("a trusted build uses what a stranger's has left:\n%s", third.LogText())
+	}
+}
+
+func TestAStrangerBringsNoFrontend(t *testing.T) {
+	for name, c := range map[string]struct {
+		first string
+		args  map[string]string
+	}{
+		"by its line":                          {first: "# syntax=docker.io/evil/frontend:1\n"},
+		"by its argument":                      {args: map[string]string{"BUILDKIT_SYNTAX": "evil/frontend:1"}},
+		"by its line, which an argument hides": {first: "# syntax=docker/dockerfile:1\n", args: map[string]string{"BUILDKIT_SYNTAX": "docker/dockerfile-upstream"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := newJob(t, map[string]string{"Dockerfile": c.first + "FROM base:1\nRUN true\n"}).withoutTrivy()
+			j.with["repository"], j.with["build-args"] = world.Open+"/acme/strange", c.args
+			j.steps, j.untrusted = pipeline.PrepareOnly, true
+			j.fails("frontend", "docker/dockerfile")
+		})
+	}
+	// One that is fetched would choose its folders itself in versions that know no scope; BuildKit's own reads it.
+	for _, line := range []string{"docker/dockerfile:1.0-experimental", "docker.io/docker/dockerfile:1.99@sha256:" + strings.Repeat("0", 64), "docker/dockerfile"} {
+		t.Run(line, func(t *testing.T) {
+			j := newJob(t, map[string]string{"Dockerfile": "# syntax=" + line + "\nFROM base:1\nRUN true\n"}).withoutTrivy()
+			j.with["repository"] = world.Open + "/acme/strange"
+			j.steps, j.untrusted = pipeline.PrepareOnly, true
+			j.prepare()
+		})
+	}
+}
+
 func TestSecretsOfABuild(t *testing.T) {
 	j := newJob(t, map[string]string{"Dockerfile": "FROM base:1\n" +
 		"RUN --mount=type=secret,id=NPM_TOKEN,required=true echo \"the token is $(cat /run/secrets/NPM_TOKEN)\"\n" +
