@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
 	"github.com/tonistiigi/fsutil"
 
@@ -40,19 +41,15 @@ type sized struct {
 // namedLargest is how many of the largest are told.
 const namedLargest = 3
 
-// measure reads the build context as the builder will: without what .dockerignore leaves out.
-func measure(ctx context.Context, p place, limit int64) (contents, error) {
+// measure reads the build context as the builder will: without what is ignored.
+func measure(ctx context.Context, p place, ignored []string, limit int64) (contents, error) {
 	folder, err := fsutil.NewFS(p.context)
-	if err != nil {
-		return contents{}, err
-	}
-	ignored, err := ignores(p)
 	if err != nil {
 		return contents{}, err
 	}
 	seen, err := fsutil.NewFilterFS(folder, &fsutil.FilterOpt{ExcludePatterns: ignored})
 	if err != nil {
-		return contents{}, fail("A pattern of .dockerignore cannot be read", fmt.Sprintf(".dockerignore: %v.", err))
+		return contents{}, fmt.Errorf("read the build context: %w", err)
 	}
 	c, sum, tops := contents{}, sha256.New(), map[string]int64{}
 	err = seen.Walk(ctx, "", func(path string, entry fs.DirEntry, err error) error {
@@ -133,19 +130,25 @@ func tooLarge(c contents, limit int64) error {
 
 // ignores are the patterns of what the build does not see: those of Dockerfile.dockerignore, else of .dockerignore, and
 // our .git, whose content is the machine's and not the commit's.
-func ignores(p place) ([]string, error) {
+func (a *attempt) ignores(p place) ([]string, error) {
 	patterns := []string{".git"}
-	for _, name := range []string{p.dockerfile + ".dockerignore", filepath.Join(p.context, ".dockerignore")} {
-		text, err := os.ReadFile(name) //nolint:gosec // a file of the checkout, where nothing of the repository runs
+	for _, path := range []string{p.dockerfile + ".dockerignore", filepath.Join(p.context, ".dockerignore")} {
+		name, base := strings.TrimPrefix(path, a.s.Dir()+string(filepath.Separator)), filepath.Base(path)
+		text, err := a.read(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", filepath.Base(name), err)
+		var own []string
+		if err == nil {
+			own, err = ignorefile.ReadAll(bytes.NewReader(text))
 		}
-		own, err := ignorefile.ReadAll(bytes.NewReader(text))
 		if err != nil {
-			return nil, fail("The file "+filepath.Base(name)+" cannot be read", fmt.Sprintf("%s: %v.", filepath.Base(name), err))
+			return nil, fail("The file "+base+" cannot be read", fmt.Sprintf("%s: %v.", name, err))
+		}
+		for _, pattern := range own {
+			if _, err := patternmatcher.MatchesOrParentMatches("any", []string{pattern}); err != nil {
+				return nil, fail("A pattern of "+base+" cannot be read", fmt.Sprintf("%s: %s: %v.", name, clip(pattern, maxCell), err))
+			}
 		}
 		return append(own, patterns...), nil
 	}

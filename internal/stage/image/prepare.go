@@ -98,7 +98,11 @@ func (a *attempt) look(ctx context.Context, b *building) error {
 		if problem, ok := errors.AsType[*syntaxError](err); ok && b.dockerfile.builtIn() {
 			return "", a.badDockerfile(b.place.name, "The Dockerfile cannot be read", problem)
 		}
-		if b.contents, err = measure(ctx, b.place, a.options.MaxContext); err != nil {
+		ignored, err := a.ignores(b.place)
+		if err != nil {
+			return "", err
+		}
+		if b.contents, err = measure(ctx, b.place, ignored, a.options.MaxContext); err != nil {
 			return "", err
 		}
 		if a.options.CommitTime != nil {

@@ -312,6 +312,53 @@ func TestLinksOutOfTheCheckoutAreNotFollowed(t *testing.T) {
 	}
 }
 
+func TestIgnoreFilesOutOfTheCheckoutAreNotRead(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "outside")
+	if err := os.WriteFile(outside, []byte("hunter2-of-the-machine\n[\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j := newJob(t, app()).withoutTrivy()
+	delete(j.files, ".dockerignore")
+	for name, c := range map[string]struct{ link, to string }{
+		"a file of the machine": {".dockerignore", outside}, "that of a Dockerfile": {"Dockerfile.dockerignore", outside},
+		"a device": {".dockerignore", "/dev/null"}, "a device by way of a link": {"Dockerfile.dockerignore", "../../../../../../../../dev/null"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSession(t, j, j.with)
+			if err := os.Symlink(c.to, filepath.Join(s.Dir(), c.link)); err != nil {
+				t.Fatal(err)
+			}
+			verdict, err := New(j.options).Run(t.Context(), s)
+			if err != nil || verdict.Status != pipeline.StatusFailure || verdict.Title != "The file "+c.link+" cannot be read" {
+				t.Errorf("got %+v, %v", verdict, err)
+			}
+			if text := s.LogText() + verdict.Cause; strings.Contains(text, "hunter2") {
+				t.Errorf("what the file holds is told: %s", text)
+			}
+		})
+	}
+}
+
+func TestABadPatternIsNamed(t *testing.T) {
+	j := newJob(t, app()).withoutTrivy()
+	j.files[".dockerignore"] = "notes.md\nother/*\n[a-\n"
+	_, verdict := j.fails("A pattern of .dockerignore cannot be read", "[a-")
+	if strings.Contains(verdict.Cause, "notes.md") {
+		t.Errorf("the cause is the whole list: %s", verdict.Cause)
+	}
+	// A link within the repository is followed, as the builder does.
+	j.files["ignored"], j.files["data/big.bin"] = "data\n", strings.Repeat("x", 3000)
+	delete(j.files, ".dockerignore")
+	j.options.MaxContext = 2000
+	s := newSession(t, j, j.with)
+	if err := os.Symlink("ignored", filepath.Join(s.Dir(), ".dockerignore")); err != nil {
+		t.Fatal(err)
+	}
+	if verdict, err := New(j.options).Run(t.Context(), s); err != nil || verdict.Status != pipeline.StatusSuccess {
+		t.Errorf("got %+v, %v", verdict, err)
+	}
+}
+
 func TestARegistryThatIsDown(t *testing.T) {
 	j := newJob(t, app()).withoutTrivy()
 	j.with["repository"] = "127.0.0.1:1/acme/app"
