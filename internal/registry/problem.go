@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -45,7 +46,7 @@ func (r *Repository) explain(doing string, err error) error {
 			Title: host + " asks for a login",
 			Cause: fmt.Sprintf("%s: %s. There are no secrets DOCKER_USERNAME and DOCKER_PASSWORD, so nobody was logged in to %s.", doing, Denied, host), Err: err,
 		}
-	case answer.StatusCode == http.StatusUnauthorized && !has(answer, transport.DeniedErrorCode):
+	case answer.StatusCode == http.StatusUnauthorized && !loggedIn(answer) && !has(answer, transport.DeniedErrorCode):
 		return &Problem{
 			Title: host + " does not accept the login",
 			Cause: fmt.Sprintf("%s: %s does not accept the user name and password of DOCKER_USERNAME and DOCKER_PASSWORD: unauthorized.", doing, host), Err: err,
@@ -66,6 +67,16 @@ func (r *Repository) explain(doing string, err error) error {
 		return &Problem{Title: host + " is in trouble", Cause: fmt.Sprintf("%s: %s answers %d, several times: %v.", doing, host, answer.StatusCode, answer), Temporary: true, Err: err}
 	}
 	return &Problem{Title: host + " refuses", Cause: fmt.Sprintf("%s: %v.", doing, answer), Err: err}
+}
+
+// loggedIn reports whether the refused request bore a token: the login was good then, and is not enough. Docker Hub says so
+// with a 401, too, whose WWW-Authenticate (error="insufficient_scope") the library does not hand on.
+func loggedIn(answer *transport.Error) bool {
+	if answer.Request == nil {
+		return false
+	}
+	token, bears := strings.CutPrefix(answer.Request.Header.Get("Authorization"), "Bearer ")
+	return bears && token != ""
 }
 
 // unreachable is what has no answer at all. A name that does not exist is no accident that passes.

@@ -156,6 +156,58 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// hub answers as Docker Hub does: a token for everybody who logs in, and a 401 where it is not enough.
+func hub(t *testing.T, scheme string) string {
+	t.Helper()
+	var server *httptest.Server
+	server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		known := user == imagetest.User && password == imagetest.Password
+		challenge := scheme + ` realm="` + server.URL + `/token",service="hub"`
+		switch {
+		case r.URL.Path == "/token" && known:
+			_, _ = io.WriteString(w, `{"token":"of-the-hub"}`)
+			return
+		case r.URL.Path == "/token":
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, `{"details":"incorrect username or password"}`)
+			return
+		case r.Header.Get("Authorization") == "Bearer of-the-hub":
+			challenge += `,scope="repository:acme/app:pull,push",error="insufficient_scope"`
+		}
+		w.Header().Set("WWW-Authenticate", challenge)
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = io.WriteString(w, `{"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":[{"Type":"repository","Class":"","Name":"acme/app","Action":"push"}]}]}`)
+	}))
+	t.Cleanup(server.Close)
+	return strings.TrimPrefix(server.URL, "http://")
+}
+
+func TestALoginWithoutRightsIsNoWrongPassword(t *testing.T) {
+	wrong := registry.Credentials{User: imagetest.User, Password: "wrong"}
+	for name, c := range map[string]struct {
+		scheme string
+		login  registry.Credentials
+		want   string
+	}{
+		"a token that is not enough":      {"Bearer", login(), registry.Denied},
+		"no token":                        {"Bearer", wrong, "does not accept the user name and password"},
+		"no tokens, and a wrong password": {"Basic", wrong, "does not accept the user name and password"},
+		"nobody, where everybody logs in": {"Bearer", registry.Credentials{}, "nobody was logged in"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := open(t, hub(t, c.scheme), "acme/app", c.login)
+			_, pushed := r.Push(t.Context(), image(t), nil)
+			for what, err := range map[string]error{"preflight": r.Preflight(t.Context()), "push": pushed} {
+				problem, ok := errors.AsType[*registry.Problem](err)
+				if !ok || !strings.Contains(problem.Cause, c.want) || problem.Temporary {
+					t.Errorf("%s: got %v, want %q", what, err, c.want)
+				}
+			}
+		})
+	}
+}
+
 // flaky passes requests on to a registry, and answers some of them itself.
 type flaky struct {
 	mu     sync.Mutex
