@@ -1,8 +1,10 @@
 package buildkit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/client"
@@ -24,6 +26,7 @@ func (b *Builder) Digests(ctx context.Context, names []string, credentials Crede
 	}
 	found := make([]string, len(names))
 	options := client.SolveOpt{Session: append([]session.Attachable{}, attached...)}
+	var unresolved error // on its way through the builder an error loses the image it is about
 	_, err = b.client.Build(ctx, options, "slipway", func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		group, ctx := errgroup.WithContext(ctx)
 		for i, name := range names {
@@ -35,19 +38,30 @@ func (b *Builder) Digests(ctx context.Context, names []string, credentials Crede
 				ref := reference.TagNameOnly(full).String()
 				_, digest, _, err := c.ResolveImageConfig(ctx, ref, sourceresolver.Opt{ImageOpt: &sourceresolver.ResolveImageOpt{ResolveMode: "default"}})
 				found[i] = digest.String()
-				return err
+				return ofImage(ref, err)
 			})
 		}
-		return gateway.NewResult(), group.Wait()
+		unresolved = group.Wait()
+		return gateway.NewResult(), unresolved
 	}, nil)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, explain(err)
+		return nil, explain(cmp.Or(unresolved, err))
 	}
 	for i, name := range names {
 		digests[name] = found[i]
 	}
 	return digests, nil
 }
+
+// ofImage says which image an error is about, as a build does.
+func ofImage(ref string, err error) error {
+	if err == nil || strings.Contains(err.Error(), resolving) {
+		return err
+	}
+	return fmt.Errorf(resolving+"%s: %w", ref, err)
+}
+
+const resolving = "failed to resolve source metadata for "

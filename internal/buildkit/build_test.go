@@ -323,8 +323,9 @@ func TestDigestsAreThoseOfTheMirror(t *testing.T) {
 	if !strings.HasPrefix(digests["base:1"], "sha256:") {
 		t.Errorf("got %v", digests)
 	}
-	if _, err := b.Digests(t.Context(), []string{"nowhere:1"}, nil); err == nil {
-		t.Error("an image that does not exist has a digest")
+	_, err = b.Digests(t.Context(), []string{"base:1", "nowhere:1"}, nil)
+	if want := "failed to resolve source metadata for docker.io/library/nowhere:1: "; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("of an image that does not exist: %v, want %q…", err, want)
 	}
 }
 

@@ -10,9 +10,11 @@ import (
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
-// What the builder says of images it cannot have, and of a disk that is full.
+// What the builder says of images, files and secrets it cannot have, and of a disk that is full.
 var (
-	baseMissing = regexp.MustCompile(`(?:failed to resolve source metadata for )?(\S+?): (?:not found|pull access denied, repository does not exist or may require authorization|failed to authorize)`)
+	baseMissing = regexp.MustCompile(`failed to resolve source metadata for (\S+?): (?:.*: )?(?:not found|pull access denied, repository does not exist or may require authorization|failed to authorize)`)
+	fileMissing = regexp.MustCompile(`^(?:"(/.*)": not found|lstat (/.*): no such file or directory)$`)
+	notGiven    = regexp.MustCompile(`^secret (\S+): not found$`)
 	baseAway    = regexp.MustCompile(`failed to resolve source metadata for (\S+?): .*(?:failed to do request|i/o timeout|no such host|connection refused|TLS handshake|50[0234] )`)
 	diskFull    = regexp.MustCompile(`no space left on device|disk quota exceeded`)
 )
@@ -49,13 +51,21 @@ func (a *attempt) notBuilt(p place, err error) error {
 
 func judge(problem *buildkit.BuildError) pipeline.Verdict {
 	verdict := pipeline.Verdict{Status: pipeline.StatusFailure, Title: "The image could not be built", Cause: problem.Message}
-	switch away, missing := baseAway.FindStringSubmatch(problem.Message), baseMissing.FindStringSubmatch(problem.Message); {
-	case diskFull.MatchString(problem.Message):
+	in := func(pattern *regexp.Regexp) (what string, matches bool) {
+		found := pattern.FindStringSubmatch(problem.Message)
+		return strings.Join(found[min(1, len(found)):], ""), found != nil
+	}
+	if diskFull.MatchString(problem.Message) {
 		verdict.Title, verdict.Infrastructure = "The disk of the builder is full", true
-	case away != nil:
-		verdict.Title, verdict.Infrastructure = "The base image "+away[1]+" cannot be reached", true
-	case missing != nil:
-		verdict.Title = "The base image " + missing[1] + " does not exist"
+	} else if image, ok := in(baseAway); ok {
+		verdict.Title, verdict.Infrastructure = "The base image "+image+" cannot be reached", true
+	} else if image, ok := in(baseMissing); ok {
+		verdict.Title = "The base image " + image + " does not exist"
+	} else if file, ok := in(fileMissing); ok {
+		verdict.Title = file + " does not exist where it is copied from"
+	} else if secret, ok := in(notGiven); ok {
+		verdict.Title = "The build has no secret " + secret
+		verdict.Cause += ". `secrets` of the stage names those that a build may mount"
 	}
 	return verdict
 }

@@ -140,7 +140,11 @@ func TestJudge(t *testing.T) {
 		"failed to resolve source metadata for docker.io/library/x:1: docker.io/library/x:1: not found":                                            {Title: "The base image docker.io/library/x:1 does not exist"},
 		"failed to resolve source metadata for docker.io/library/x:1: failed to do request: Head \"https://h/\": dial tcp: lookup h: no such host": {Title: "The base image docker.io/library/x:1 cannot be reached", Infrastructure: true},
 		"failed to resolve source metadata for docker.io/acme/p:1: pull access denied, repository does not exist or may require authorization":     {Title: "The base image docker.io/acme/p:1 does not exist"},
-		"write /x: no space left on device":                                        {Title: "The disk of the builder is full", Infrastructure: true},
+		"failed to resolve source metadata for docker.io/acme/p:1: failed to authorize: failed to fetch anonymous token: 401 Unauthorized":         {Title: "The base image docker.io/acme/p:1 does not exist"},
+		"\"/nothing\": not found":           {Title: "/nothing does not exist where it is copied from"},
+		"secret NPM_TOKEN: not found":       {Title: "The build has no secret NPM_TOKEN"},
+		"tool: not found":                   {Title: "The image could not be built"},
+		"write /x: no space left on device": {Title: "The disk of the builder is full", Infrastructure: true},
 		"process \"/bin/sh -c false\" did not complete successfully: exit code: 1": {Title: "The image could not be built"},
 	} {
 		got := judge(&buildkit.BuildError{Message: message})

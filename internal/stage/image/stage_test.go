@@ -253,14 +253,17 @@ func TestBadInput(t *testing.T) {
 		words []string
 		line  int
 	}{
-		"no Dockerfile":  {map[string]string{"a": "b"}, nil, []string{"There is no Dockerfile", "Dockerfile: the commit has no such file"}, 0},
-		"no context":     {app(), map[string]any{"context": "web"}, []string{"There is no build context", "web"}, 0},
-		"instruction":    {map[string]string{"Dockerfile": "FROM base:1\n\nRAN true\n"}, nil, []string{"Dockerfile:3: ", "unknown instruction: RAN"}, 3},
-		"empty":          {map[string]string{"Dockerfile": ""}, nil, []string{"Dockerfile: ", "no instructions"}, 0},
-		"no such base":   {map[string]string{"Dockerfile": "FROM nowhere:1\n"}, nil, []string{"The base image", "nowhere:1", "does not exist"}, 0},
-		"command":        {map[string]string{"Dockerfile": "FROM base:1\nRUN echo before\nRUN echo 'no luck' && exit 3\n"}, nil, []string{"Dockerfile:3: ", "exit code: 3"}, 3},
-		"missing file":   {map[string]string{"Dockerfile": "FROM base:1\nCOPY nothing /\n"}, nil, []string{"Dockerfile:2: ", "nothing"}, 2},
-		"no such target": {app(), map[string]any{"target": "other"}, []string{"other"}, 0},
+		"no Dockerfile":    {map[string]string{"a": "b"}, nil, []string{"There is no Dockerfile", "Dockerfile: the commit has no such file"}, 0},
+		"no context":       {app(), map[string]any{"context": "web"}, []string{"There is no build context", "web"}, 0},
+		"instruction":      {map[string]string{"Dockerfile": "FROM base:1\n\nRAN true\n"}, nil, []string{"Dockerfile:3: ", "unknown instruction: RAN"}, 3},
+		"empty":            {map[string]string{"Dockerfile": ""}, nil, []string{"Dockerfile: ", "no instructions"}, 0},
+		"no such base":     {map[string]string{"Dockerfile": "FROM nowhere:1\n"}, nil, []string{"The base image", "nowhere:1", "does not exist"}, 0},
+		"command":          {map[string]string{"Dockerfile": "FROM base:1\nRUN echo before\nRUN echo 'no luck' && exit 3\n"}, nil, []string{"Dockerfile:3: ", "exit code: 3"}, 3},
+		"missing file":     {map[string]string{"Dockerfile": "FROM base:1\nCOPY nothing /\n"}, nil, []string{"/nothing does not exist where it is copied from", "Dockerfile:2: "}, 2},
+		"missing in stage": {map[string]string{"Dockerfile": "FROM base:1 AS a\nFROM base:1\nCOPY --from=a /nothing /\n"}, nil, []string{"/nothing does not exist where it is copied from", "Dockerfile:3: "}, 3},
+		"missing secret":   {map[string]string{"Dockerfile": "FROM base:1\nRUN --mount=type=secret,id=NPM_TOKEN,required=true true\n"}, nil, []string{"The build has no secret NPM_TOKEN", "Dockerfile:2: ", "`secrets` of the stage"}, 2},
+		"missing image":    {map[string]string{"Dockerfile": "FROM base:1\nCOPY --from=nowhere:1 /a /\n"}, nil, []string{"The base image", "nowhere:1", "does not exist"}, 0},
+		"no such target":   {app(), map[string]any{"target": "other"}, []string{"other"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := newJob(t, c.files).withoutTrivy()
