@@ -28,7 +28,7 @@ func (st store) compare(made built, running map[string]string, result *scanned) 
 		return nil
 	}
 	for _, environment := range slices.Sorted(maps.Keys(running)) {
-		_, digest, _ := strings.Cut(running[environment], "@")
+		digest := digestIn(running[environment])
 		c := change{environment: environment, digest: digest, same: digest == made.digest.String()}
 		before, err := st.found(digest)
 		switch {
@@ -46,22 +46,31 @@ func (st store) compare(made built, running map[string]string, result *scanned) 
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(st.foundFile(made.digest.String()), text, fileReadable); err != nil {
+	name, _ := st.foundFile(made.digest.String())
+	if err := os.WriteFile(name, text, fileReadable); err != nil {
 		return fmt.Errorf("note what was found in the image: %w", err)
 	}
 	return nil
 }
 
-func (st store) foundFile(digest string) string {
-	return filepath.Join(st.dir, recordsDir, "found-"+strings.ReplaceAll(digest, ":", "-")+".json")
+// digestIn is the digest of an image's full name; empty: it has none.
+func digestIn(image string) string {
+	_, digest, _ := strings.Cut(image, "@")
+	return digest
+}
+
+// foundFile holds what was found in an image; false: that is no digest.
+func (st store) foundFile(digest string) (string, bool) {
+	name := "found-" + strings.ReplaceAll(digest, ":", "-") + ".json"
+	return filepath.Join(st.dir, recordsDir, name), digest != "" && filepath.IsLocal(name)
 }
 
 func (st store) found(digest string) ([]vulnerability, error) {
-	name := "found-" + strings.ReplaceAll(digest, ":", "-") + ".json"
-	if !filepath.IsLocal(name) {
+	name, ok := st.foundFile(digest)
+	if !ok {
 		return nil, fs.ErrNotExist
 	}
-	text, err := os.ReadFile(st.foundFile(digest))
+	text, err := os.ReadFile(name) //nolint:gosec // a file of ours, see foundFile
 	if err != nil {
 		return nil, err
 	}

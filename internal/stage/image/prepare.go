@@ -78,7 +78,7 @@ func (a *attempt) prepare(ctx context.Context) (pipeline.Verdict, error) {
 			a.s.Log(err.Error()) // the next build of the same will be done again, no more
 		}
 	}
-	if err := st.sweep(); err != nil {
+	if err := st.sweep(a.task().Running); err != nil {
 		a.s.Log("Old images could not be removed from the cache: " + err.Error())
 	}
 	return a.conclude(b, made, how, scan)

@@ -2,9 +2,12 @@ package image
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -202,6 +205,43 @@ func TestWhatTrivyComplainsOf(t *testing.T) {
 		}
 		if got := c.String(); got != want {
 			t.Errorf("of %q: %q, want %q", said, got, want)
+		}
+	}
+}
+
+// What an environment runs for months is compared with every day; what was found in it must not be older than it is.
+func TestWhatIsUsedIsNotSwept(t *testing.T) {
+	now := commitTime()
+	st := store{t.TempDir(), func() time.Time { return now }}
+	for _, sub := range []string{layoutsDir, recordsDir} {
+		if err := os.Mkdir(filepath.Join(st.dir, sub), permissions); err != nil {
+			t.Fatal(err)
+		}
+	}
+	digest := func(c string) string { return "sha256:" + strings.Repeat(c, 64) }
+	running := map[string]string{"production": "r.example/acme/app@" + digest("a"), "staging": "r.example/acme/app@" + digest("b"), "none": "r.example/acme/app"}
+	files := map[string]bool{st.record("key"): false}
+	for c, kept := range map[string]bool{"a": true, "b": true, "c": false} {
+		name, _ := st.foundFile(digest(c))
+		files[name] = kept
+	}
+	for file := range files {
+		if err := os.WriteFile(file, []byte("[]"), fileReadable); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(file, now, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		now = now.Add(keptFor - time.Hour)
+		if err := st.sweep(running); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for file, want := range files {
+		if _, err := os.Stat(file); (err == nil) != want {
+			t.Errorf("%s is kept: %v, want %t", filepath.Base(file), err, want)
 		}
 	}
 }

@@ -72,6 +72,7 @@ func (st store) earlier(key string) (built, record, bool) {
 	if !found || b.verify() != nil {
 		return built{}, record{}, false
 	}
+	st.used(st.record(key))
 	return b, r, true
 }
 

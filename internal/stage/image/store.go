@@ -118,10 +118,12 @@ func (st store) find(digest string) (built, bool) {
 	if err != nil || b.digest.String() != digest {
 		return built{}, false
 	}
-	// That it was used matters to the sweep only, which is for its own sake.
-	_ = os.Chtimes(dir, st.now(), st.now()) // see above
+	st.used(dir)
 	return b, true
 }
+
+// used marks what is kept as used. That matters to the sweep only, which is for its own sake.
+func (st store) used(name string) { _ = os.Chtimes(name, st.now(), st.now()) } // see above
 
 // drop removes every kept image.
 func (st store) drop() error {
@@ -132,8 +134,14 @@ func (st store) drop() error {
 	return err
 }
 
-// sweep removes what is old or too much, the longest unused first. What cannot be removed now is tried again next time.
-func (st store) sweep() error {
+// sweep removes what is old or too much, the longest unused first. What was found in the images that environments run is
+// kept: the next ones are compared with it. What cannot be removed now is tried again next time.
+func (st store) sweep(running map[string]string) error {
+	for _, image := range running {
+		if name, ok := st.foundFile(digestIn(image)); ok {
+			st.used(name)
+		}
+	}
 	err := st.sweepFolder(layoutsDir, keptImages)
 	const records = 20 * keptImages
 	return errors.Join(err, st.sweepFolder(recordsDir, records))
