@@ -79,15 +79,13 @@ func (a *attempt) found(ctx context.Context, kept *prepared) (built, error) {
 		return built{}, fmt.Errorf("remove the damaged image: %w", err)
 	}
 	a.s.Log("The image that was built is not in the cache any more, or not whole, so it is built again.")
-	if made, err = a.again(ctx, st); err != nil {
+	if made, err = a.again(ctx, st, *kept); err != nil {
 		return built{}, err
 	}
-	if !maps.Equal(made.manifests(), kept.Manifests) {
-		return built{}, fail("The image has moved", fmt.Sprintf(
-			"The image that was built and scanned (%s) was lost, and building it again gives another one (%s): something the build fetches has changed. Retry the stage, so that what is published is what was scanned.",
-			wordsOf(kept.Manifests), wordsOf(made.manifests())))
+	if made.digest.String() != kept.Digest {
+		a.s.Log("The images are the same, with other statements about how they were built: they are published as " + made.digest.String() + ".")
+		kept.Digest = made.digest.String()
 	}
-	kept.Digest = made.digest.String()
 	return made, nil
 }
 
@@ -99,9 +97,9 @@ func wordsOf(manifests map[string]string) string {
 	return strings.Join(words, ", ")
 }
 
-// again builds as the first step did, mostly from the builder's own memory.
-func (a *attempt) again(ctx context.Context, st store) (built, error) {
-	b := building{}
+// again builds what the first step has built, mostly from the builder's own memory, and attaches what was attached.
+func (a *attempt) again(ctx context.Context, st store, kept prepared) (built, error) {
+	b := building{origin: kept.origin()}
 	if err := a.look(ctx, &b); err != nil {
 		return built{}, err
 	}
@@ -109,15 +107,34 @@ func (a *attempt) again(ctx context.Context, st store) (built, error) {
 		return built{}, err
 	}
 	defer func() { _ = b.builder.Close() }() // nothing of the build is left on this connection
+	beside, some, err := a.keptAttached()
+	if err != nil {
+		return built{}, err
+	}
+	b.bare = some
 	made, _, err := a.fresh(ctx, st, b)
 	if err != nil {
 		return built{}, err
+	}
+	if !maps.Equal(made.manifests(), kept.Manifests) {
+		return built{}, errors.Join(moved(kept, made), os.RemoveAll(made.dir))
+	}
+	if some {
+		if made, err = made.withAttached(beside); err != nil {
+			return built{}, err
+		}
 	}
 	dir, err := st.keep(made)
 	if err != nil {
 		return built{}, err
 	}
 	return openLayout(dir)
+}
+
+func moved(kept prepared, made built) error {
+	return fail("The image has moved", fmt.Sprintf(
+		"The image that was built and scanned (%s) was lost, and building it again gives another one (%s): something the build fetches has changed. Retry the stage, so that what is published is what was scanned.",
+		wordsOf(kept.Manifests), wordsOf(made.manifests())))
 }
 
 func (a *attempt) push(ctx context.Context, to *registry.Repository, made built) error {

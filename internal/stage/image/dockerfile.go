@@ -16,7 +16,7 @@ type dockerfile struct {
 	// syntax is the frontend that its first line asks for; empty: any. syntaxLine is where it does.
 	syntax     string
 	syntaxLine int
-	stages []instructions.Stage
+	stages     []instructions.Stage
 	// bases are the images it takes from elsewhere, by name; complete says that these are all, and that nothing else is
 	// fetched without a checksum.
 	bases    []string

@@ -28,11 +28,20 @@ type prepared struct {
 	Layers    int               `json:"layers"`
 	// Scan is what the scan said, for the title.
 	Scan string `json:"scan"`
-	// Reused is the commit whose image this is.
-	Reused string `json:"reused,omitempty"`
-	// ReusedBranch is the branch that it was built on.
-	ReusedBranch string `json:"reused_branch,omitempty"`
+	// Reused is the commit whose image this is, ReusedBranch the branch that it was built on, ReusedEpoch when it was made.
+	Reused       string    `json:"reused,omitempty"`
+	ReusedBranch string    `json:"reused_branch,omitempty"`
+	ReusedEpoch  time.Time `json:"reused_epoch,omitzero"`
 }
+
+// origin is the commit that an image is built of, as it says itself.
+type origin struct {
+	revision, branch string
+	epoch            time.Time
+}
+
+// origin of an image that was used again; zero: it is the commit of the run.
+func (p prepared) origin() origin { return origin{p.Reused, p.ReusedBranch, p.ReusedEpoch} }
 
 // building is a build with all that it is made of.
 type building struct {
@@ -41,8 +50,10 @@ type building struct {
 	contents   contents
 	builder    *buildkit.Builder
 	// own: BuildKit's own frontend reads the Dockerfile.
-	own   bool
-	epoch time.Time
+	own    bool
+	origin origin
+	// bare: nothing is attached.
+	bare bool
 }
 
 // prepare builds and scans. Nothing is pushed.
@@ -73,8 +84,10 @@ func (a *attempt) prepare(ctx context.Context) (pipeline.Verdict, error) {
 	if err != nil {
 		return pipeline.Verdict{}, err
 	}
-	if how.key != "" && how.revision == "" {
-		if err := st.remember(how.key, record{made.digest.String(), a.task().Trigger.SHA, a.task().Trigger.Branch}); err != nil {
+	if how.key != "" && how.earlier.revision == "" {
+		if err := st.remember(how.key, record{
+			Digest: made.digest.String(), Revision: b.origin.revision, Branch: b.origin.branch, Epoch: b.origin.epoch, SBOM: a.settings.SBOM && len(scan.sboms) > 0,
+		}); err != nil {
 			a.s.Log(err.Error()) // the next build of the same will be done again, no more
 		}
 	}
@@ -105,13 +118,27 @@ func (a *attempt) look(ctx context.Context, b *building) error {
 		if b.contents, err = measure(ctx, b.place, ignored, a.options.MaxContext); err != nil {
 			return "", err
 		}
-		if a.options.CommitTime != nil {
-			if b.epoch, err = a.options.CommitTime(ctx, a.s); err != nil {
-				return "", fmt.Errorf("find out when the commit was made: %w", err)
-			}
+		if b.origin, err = a.originOf(ctx, b.origin); err != nil {
+			return "", err
 		}
 		return fmt.Sprintf("%s, context of %s in %s", b.place.name, bytesOf(b.contents.bytes), report.Count(b.contents.files, "file")), nil
 	})
+}
+
+// originOf is the commit of the run, unless another one is given.
+func (a *attempt) originOf(ctx context.Context, given origin) (origin, error) {
+	if given.revision != "" {
+		return given, nil
+	}
+	own := origin{revision: a.task().Trigger.SHA, branch: a.task().Trigger.Branch}
+	if a.options.CommitTime == nil {
+		return own, nil
+	}
+	var err error
+	if own.epoch, err = a.options.CommitTime(ctx, a.s); err != nil {
+		return own, fmt.Errorf("find out when the commit was made: %w", err)
+	}
+	return own, nil
 }
 
 // preflight asks the registry before minutes are spent on an image that it would refuse.
@@ -150,10 +177,9 @@ func (a *attempt) dial(ctx context.Context, b *building) error {
 type howMade struct {
 	// key names the inputs; empty: the build may not stand for another one.
 	key string
-	// revision is the commit of the earlier build that is used.
-	revision string
-	branch   string
-	result   buildkit.Result
+	// earlier is the commit of the earlier build that is used.
+	earlier origin
+	result  buildkit.Result
 }
 
 // make finds the image of an earlier build of the same, or builds it.
@@ -165,7 +191,7 @@ func (a *attempt) make(ctx context.Context, st store, b building) (built, howMad
 			return built{}, how, err
 		}
 		if earlier.Digest != "" {
-			how.revision, how.branch = earlier.Revision, earlier.Branch
+			how.earlier = origin{earlier.Revision, earlier.Branch, earlier.Epoch}
 			return found, how, nil
 		}
 	}
@@ -219,7 +245,9 @@ func (a *attempt) findEarlier(ctx context.Context, st store, b building, how *ho
 			return detail, nil
 		}
 		var ok bool
-		if found, earlier, ok = st.earlier(how.key); ok {
+		if found, earlier, ok = st.earlier(how.key); ok && a.lacks(earlier) {
+			earlier, detail = record{}, detail+", the image of "+short(earlier.Revision)+" has no list of its contents"
+		} else if ok {
 			detail += ", the image of " + short(earlier.Revision) + " was built of the same"
 		}
 		return detail, nil
@@ -245,10 +273,10 @@ func (a *attempt) request(b building) (buildkit.Request, error) {
 	task := a.task()
 	r := buildkit.Request{
 		Context: b.place.context, Dockerfile: b.place.dockerfile, Exclude: []string{".git"}, OwnFrontend: b.own,
-		Target: a.settings.Target, Platforms: a.settings.Platforms, Args: a.settings.BuildArgs, Labels: a.labels(b), Epoch: b.epoch,
+		Target: a.settings.Target, Platforms: a.settings.Platforms, Args: a.settings.BuildArgs, Labels: a.labels(b), Epoch: b.origin.epoch,
 		Secrets: a.buildSecrets(), SSHKey: a.sshKey(), Credentials: a.forBuilder,
 		NoCache: a.settings.Cache == cacheNone || !task.CacheWritable,
-		Scope:   task.CacheScope, Provenance: a.settings.Provenance,
+		Scope:   task.CacheScope, Provenance: a.settings.Provenance && !b.bare,
 	}
 	if !task.CacheWritable {
 		// A stranger's commit: its folders of caches are its own, and nothing that trusted builds left is found.
@@ -306,23 +334,26 @@ func (a *attempt) registryCache(branch string) buildkit.Cache {
 // labels are those of the OCI's image specification.
 func (a *attempt) labels(b building) map[string]string {
 	t := a.task().Trigger
-	labels := map[string]string{"org.opencontainers.image.revision": t.SHA}
+	labels := map[string]string{"org.opencontainers.image.revision": b.origin.revision}
 	set := func(name, value string) {
 		if label := "org.opencontainers.image." + name; value != "" && !b.dockerfile.labels[label] {
 			labels[label] = value
 		}
 	}
 	set("source", strings.TrimSuffix(t.Repository.CloneURL, ".git"))
-	set("version", tagOf(t.Branch))
-	if !b.epoch.IsZero() {
-		set("created", b.epoch.UTC().Format(time.RFC3339))
+	set("version", tagOf(b.origin.branch))
+	if !b.origin.epoch.IsZero() {
+		set("created", b.origin.epoch.UTC().Format(time.RFC3339))
 	}
 	return labels
 }
 
 // conclude tells what was built, keeps what the second step needs, and judges.
 func (a *attempt) conclude(b building, made built, how howMade, scan scanned) (pipeline.Verdict, error) {
-	kept := prepared{Digest: made.digest.String(), Manifests: made.manifests(), Scan: scan.title(), Reused: how.revision, ReusedBranch: how.branch}
+	kept := prepared{
+		Digest: made.digest.String(), Manifests: made.manifests(), Scan: scan.title(),
+		Reused: how.earlier.revision, ReusedBranch: how.earlier.branch, ReusedEpoch: how.earlier.epoch,
+	}
 	layers, err := made.layers()
 	if err != nil {
 		return pipeline.Verdict{}, err
@@ -344,7 +375,7 @@ func (a *attempt) conclude(b building, made built, how howMade, scan scanned) (p
 	if err != nil {
 		return pipeline.Verdict{}, fmt.Errorf("keep what was built: %w", err)
 	}
-	return verdict, a.s.KeepPrivate(preparedFile, text)
+	return verdict, errors.Join(a.keepAttached(made), a.s.KeepPrivate(preparedFile, text))
 }
 
 // short is a commit as people read it.

@@ -9,16 +9,30 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 // record is what an earlier build of the same inputs left.
 type record struct {
 	Digest string `json:"digest"`
 	// Revision is the commit it was built of.
-	Revision string `json:"revision"`
-	Branch   string `json:"branch"`
+	Revision string    `json:"revision"`
+	Branch   string    `json:"branch"`
+	Epoch    time.Time `json:"epoch,omitzero"`
+	// SBOM: the list of its contents is attached.
+	SBOM bool `json:"sbom"`
+}
+
+// lacks reports whether an earlier image has no list of its contents, which a build could have now.
+func (a *attempt) lacks(earlier record) bool {
+	if !a.settings.SBOM || earlier.SBOM {
+		return false
+	}
+	_, err := exec.LookPath(toolTrivy)
+	return err == nil
 }
 
 // inputs are everything that decides what a build gives: what it sees of the commit, its definition, and what the images

@@ -110,9 +110,15 @@ func only(made built, index v1.ImageIndex) (built, error) {
 	if err != nil {
 		return made, err
 	}
-	if err := made.path.WriteFile("index.json", []byte(fmt.Sprintf(
-		`{"schemaVersion":2,"mediaType":%q,"manifests":[{"mediaType":%q,"digest":%q,"size":%d}]}`, types.OCIImageIndex, mediaType, digest, size)), fileReadable); err != nil {
-		return made, fmt.Errorf("write the image: %w", err)
+	return made.pointTo(v1.Descriptor{MediaType: mediaType, Digest: digest, Size: size})
+}
+
+// pointTo makes one index the only thing that the layout holds.
+func (b built) pointTo(index v1.Descriptor) (built, error) {
+	text := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[{"mediaType":%q,"digest":%q,"size":%d}]}`,
+		types.OCIImageIndex, index.MediaType, index.Digest, index.Size)
+	if err := b.path.WriteFile("index.json", []byte(text), fileReadable); err != nil {
+		return b, fmt.Errorf("write the image: %w", err)
 	}
-	return openLayout(made.dir)
+	return openLayout(b.dir)
 }

@@ -60,7 +60,7 @@ func (a *attempt) examine(ctx context.Context, st store, b building, made built,
 	} else if err := a.scan(ctx, program, b, made, &result); err != nil {
 		return result, made, err
 	}
-	if how.revision != "" {
+	if how.earlier.revision != "" {
 		return result, made, st.compare(made, a.task().Running, &result) // it lies where it belongs, with its list
 	}
 	if a.settings.SBOM && len(result.sboms) > 0 {

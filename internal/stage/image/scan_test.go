@@ -235,6 +235,27 @@ func TestNoTrivy(t *testing.T) {
 	j.fails("Trivy is not installed")
 }
 
+func TestAnImageWithoutItsContentsIsNotUsedAgainOnceTheyCanBeListed(t *testing.T) {
+	path := os.Getenv("PATH")
+	j := newJob(t, app()).withoutTrivy()
+	j.prepare()
+	second, _ := j.prepare()
+	if strings.Contains(second.LogText(), "#1 ") {
+		t.Errorf("without Trivy it is built again and again:\n%s", second.LogText())
+	}
+	t.Setenv("PATH", path)
+	j.withTrivy()
+	third, _ := j.prepare()
+	j.apply(third)
+	if types := attached(t, j, "main"); !slices.Contains(types, spdx) {
+		t.Errorf("attached is %q", types)
+	}
+	fourth, _ := j.prepare()
+	if strings.Contains(fourth.LogText(), "#1 ") || digestOf(t, fourth) != digestOf(t, third) {
+		t.Errorf("the image with its contents is not used again:\n%s", fourth.LogText())
+	}
+}
+
 func TestAgainstWhatAnEnvironmentRuns(t *testing.T) {
 	j := newJob(t, old()).withTrivy()
 	j.with["scan"] = map[string]any{"fail-on": "none"}

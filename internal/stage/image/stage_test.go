@@ -13,6 +13,7 @@ import (
 
 	"github.com/slipwayhq/slipway/internal/imagetest"
 	"github.com/slipwayhq/slipway/internal/pipeline"
+	"github.com/slipwayhq/slipway/internal/runner"
 )
 
 // app is a small multi-stage application.
@@ -214,6 +215,40 @@ func TestWhatTheCacheHasLostIsBuiltAgainAndMustBeTheSame(t *testing.T) {
 	}
 	if found := j.inRegistry("moved"); len(found) > 0 {
 		t.Errorf("it was published all the same: %v", found)
+	}
+}
+
+func TestWhatWasLostIsPublishedAsItWasShown(t *testing.T) {
+	j := newJob(t, app()).withTrivy()
+	first, _ := j.prepare()
+	want := digestOf(t, first)
+	lose := func() {
+		if err := os.RemoveAll(filepath.Join(j.cache, cacheImages, layoutsDir)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lose()
+	j.apply(first)
+	if got := j.inRegistry("main")["main"]; got != want {
+		t.Errorf("main is %s, and %s was shown", got, want)
+	}
+	if types := attached(t, j, "main"); len(types) != 2 || !slices.Contains(types, spdx) {
+		t.Errorf("attached is %q, want provenance and contents", types)
+	}
+	// The same image for another commit, made at another time.
+	j.trigger.SHA, j.trigger.Branch = sha2, branch
+	j.options.CommitTime = func(context.Context, runner.Session) (time.Time, error) { return commitTime().Add(time.Hour), nil }
+	second, _ := j.prepare()
+	if strings.Contains(second.LogText(), "#1 ") || digestOf(t, second) != want {
+		t.Fatalf("the image was not used again:\n%s", second.LogText())
+	}
+	lose()
+	third, _ := j.apply(second)
+	if !strings.Contains(third.LogText(), "so it is built again") {
+		t.Error("the loss is not told")
+	}
+	if got := j.inRegistry(sha2)[sha2]; got != want {
+		t.Errorf("the tag of the second commit is %s, want %s", got, want)
 	}
 }
 
@@ -505,6 +540,14 @@ func TestPlatformsAreOneIndex(t *testing.T) {
 	j.apply(first)
 	if digest := j.inRegistry("main")["main"]; digest != digestOf(t, first) {
 		t.Errorf("main is %s, want %s", digest, digestOf(t, first))
+	}
+	if err := os.RemoveAll(filepath.Join(j.cache, cacheImages)); err != nil {
+		t.Fatal(err)
+	}
+	j.with["repository"] = world.Open + "/acme/platforms-again"
+	j.apply(first)
+	if digest := j.inRegistry("main")["main"]; digest != digestOf(t, first) {
+		t.Errorf("lost and built again it is %s, want %s", digest, digestOf(t, first))
 	}
 }
 

@@ -88,8 +88,8 @@ func buildSection(made built, how howMade, layers []layer) pipeline.Section {
 	}
 	text := fmt.Sprintf("%s, %s in %s.", made.digest, bytesOf(total), report.Count(len(layers), "layer"))
 	switch {
-	case how.revision != "":
-		text += fmt.Sprintf(" Nothing was built: commit %s had the same files, definition and base images, and this is its image.", short(how.revision))
+	case how.earlier.revision != "":
+		text += fmt.Sprintf(" Nothing was built: commit %s had the same files, definition and base images, and this is its image.", short(how.earlier.revision))
 	case how.result.Steps > 0:
 		text += fmt.Sprintf(" %d of %s came from the cache.", how.result.Cached, report.Count(how.result.Steps, "step"))
 	}
