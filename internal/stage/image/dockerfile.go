@@ -3,6 +3,7 @@ package image
 import (
 	"bytes"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -111,6 +112,24 @@ func (e expander) word(text string) (string, bool) {
 	return expanded.Result, err == nil && len(expanded.Unmatched) == 0
 }
 
+// gitOverSSH is how scp writes a place on another machine.
+var gitOverSSH = regexp.MustCompile(`^[\w-]+@[\w.-]+:`)
+
+// local reports whether what ADD takes is surely a file of the context. Arguments of a stage may hold anything, a whole URL
+// for instance, unless a path has begun before them.
+func (e expander) local(source string) bool {
+	expanded, err := e.lex.ProcessWordWithMatches(source, shell.EnvsFromSlice(nil))
+	if err != nil {
+		return false
+	}
+	path := expanded.Result
+	if len(expanded.Unmatched) > 0 {
+		path, _, _ = strings.Cut(source, "$")
+		return strings.Contains(path, "/") && !strings.Contains(path, ":")
+	}
+	return !strings.Contains(path, "://") && !gitOverSSH.MatchString(path)
+}
+
 // follow finds the base of the image: the image that the last stage, or the one asked for, is built on.
 func (d *dockerfile) follow(target string, words expander) {
 	at := len(d.stages) - 1
@@ -147,8 +166,7 @@ func (d *dockerfile) fetches(stage instructions.Stage, words expander) {
 			d.image(c.From, words)
 		case *instructions.AddCommand:
 			for _, source := range c.SourcePaths {
-				remote := strings.Contains(source, "://") || strings.HasPrefix(source, "git@")
-				d.complete = d.complete && (!remote || c.Checksum != "")
+				d.complete = d.complete && (c.Checksum != "" || words.local(source))
 			}
 		case *instructions.RunCommand:
 			for _, mount := range instructions.GetMounts(c) {

@@ -69,6 +69,13 @@ func TestWhatADockerfileTakes(t *testing.T) {
 		"given":          {"ARG V=1\nFROM debian:$V\n", "", map[string]string{"V": "2"}, []string{"debian:2"}, true, "debian:2", 1, ""},
 		"unknown":        {"ARG V\nFROM debian:$V\n", "", nil, nil, false, "debian:", 1, ""},
 		"download":       {"FROM scratch\nADD https://example.org/x /x\n", "", nil, nil, false, "scratch", 1, ""},
+		"by argument":    {"FROM scratch\nARG URL=https://example.org/x\nADD ${URL} /x\n", "", nil, nil, false, "scratch", 1, ""},
+		"partly argued":  {"FROM scratch\nARG S\nADD https:/$S/x /x\n", "", nil, nil, false, "scratch", 1, ""},
+		"by default":     {"FROM scratch\nADD ${URL:-https://example.org/x} /x\n", "", nil, nil, false, "scratch", 1, ""},
+		"quoted":         {"FROM scratch\nADD https:'//example.org/x' /x\n", "", nil, nil, false, "scratch", 1, ""},
+		"another's git":  {"FROM scratch\nADD deploy@example.org:acme/app.git /x\n", "", nil, nil, false, "scratch", 1, ""},
+		"argued folder":  {"FROM scratch\nARG V\nADD dist/$V ./@$V /x/\n", "", nil, nil, true, "scratch", 1, ""},
+		"here-document":  {"FROM scratch\nADD <<EOF /x\nhttps://example.org $V\nEOF\n", "", nil, nil, true, "scratch", 1, ""},
 		"checked":        {"FROM scratch\nADD --checksum=sha256:0123456789012345678901234567890123456789012345678901234567890123 https://example.org/x /x\n", "", nil, nil, true, "scratch", 1, ""},
 		"syntax":         {"# syntax=docker/dockerfile:1\nFROM debian\n", "", nil, []string{"debian"}, true, "debian", 1, "docker/dockerfile:1"},
 	} {
