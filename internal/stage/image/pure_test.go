@@ -15,22 +15,21 @@ import (
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
+const main40 = "0123456789abcdef0123456789abcdef01234567"
+
 func TestTags(t *testing.T) {
-	main := pipeline.Trigger{SHA: "0123456789abcdef0123456789abcdef01234567", Branch: "main", Repository: pipeline.Repository{DefaultBranch: "main"}}
-	other := main
-	other.Branch = "Feature/Über_uns--x"
-	hidden := main
-	hidden.Branch = "-.x"
+	main := pipeline.Trigger{SHA: main40, Branch: "main", Repository: pipeline.Repository{DefaultBranch: "main"}}
+	on := func(branch string) pipeline.Trigger { t := main; t.Branch = branch; return t }
 	for name, c := range map[string]struct {
 		wanted  []string
 		trigger pipeline.Trigger
 		want    []string
 	}{
-		"default branch":   {[]string{"branch", "sha", "latest"}, main, []string{"main", main.SHA, "latest"}},
-		"other branch":     {[]string{"branch", "sha", "latest"}, other, []string{"Feature--ber_uns--x", main.SHA}},
-		"begins with dash": {[]string{"branch"}, hidden, []string{"x"}},
-		"own":              {[]string{"stable", "v1.2", "stable"}, main, []string{"stable", "v1.2"}},
-		"filled in":        {[]string{"{branch}-{short-sha}", "build-{run}", "x{sha}"}, main, []string{"main-0123456", "build-7", "x" + main.SHA}},
+		"default branch": {[]string{"branch", "sha", "latest"}, main, []string{"main", main.SHA, "latest"}},
+		"other branch":   {[]string{"branch", "sha", "latest"}, on("login-2.x"), []string{"login-2.x", main.SHA}},
+		"own":            {[]string{"stable", "v1.2", "stable"}, main, []string{"stable", "v1.2"}},
+		"filled in":      {[]string{"{branch}-{short-sha}", "build-{run}", "x{sha}"}, main, []string{"main-0123456", "build-7", "x" + main.SHA}},
+		"none is left":   {[]string{"latest"}, on("other"), []string{main.SHA}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := tags(c.wanted, c.trigger, 7); !slices.Equal(got, c.want) {
@@ -38,13 +37,31 @@ func TestTags(t *testing.T) {
 			}
 		})
 	}
-	long := main
-	long.Branch = strings.Repeat("b", 200)
-	if got := tags([]string{"branch"}, long, 1); len(got[0]) != maxTag {
-		t.Errorf("a tag of %d characters", len(got[0]))
+}
+
+// A branch that anybody may push must not move the tag of another one, or one that means something else.
+func TestTagsOfBranches(t *testing.T) {
+	long := strings.Repeat("b", 200)
+	for branch, want := range map[string]string{
+		"main": "main", "v1.2_x-y": "v1.2_x-y", "": "",
+		"feature/login": "feature-login-df7c7aeb3560", "ümain": "main-126627af450e", "-.x": "x-f60e0012926f",
+		"ü": "branch-607474ca475a", long: strings.Repeat("b", 115) + "-aaebc35c4c4e",
+		"latest": "latest-5e1e2bcac305", "buildcache-main": "buildcache-main-14a4e79227d6",
+		main40: main40 + "-deb87fabd177", "feature-login-0123456789ab": "feature-login-0123456789ab-d941d25c7a32",
+		"sha256-1.sig": "sha256-1.sig-beeedcbf077d",
+	} {
+		if got := tagOf(branch); got != want {
+			t.Errorf("%q has the tag %q, want %q", branch, got, want)
+		}
+		if got := cacheTag(branch); len(got) > maxTag || !strings.HasPrefix(got, "buildcache-") {
+			t.Errorf("%q has its cache in %q", branch, got)
+		}
 	}
-	if got := cacheTag(long.Branch); len(got) != maxTag {
-		t.Errorf("a tag of %d characters for the cache", len(got))
+	trigger := pipeline.Trigger{SHA: main40, Branch: long}
+	other := trigger
+	other.Branch += "c"
+	if a, b := tags([]string{"x-{branch}-{branch}"}, trigger, 1), tags([]string{"x-{branch}-{branch}"}, other, 1); a[0] == b[0] || len(a[0]) > maxTag || cacheTag(long) == cacheTag(long+"c") {
+		t.Errorf("two branches have the tag %q (%q)", a, b)
 	}
 }
 

@@ -96,7 +96,7 @@ func TestOtherBranchesDoNotMoveLatest(t *testing.T) {
 	j.trigger.Branch = branch
 	first, _ := j.prepare()
 	j.apply(first)
-	if found := j.inRegistry("feature-login", sha1, "latest"); len(found) != 2 || found["latest"] != "" {
+	if found := j.inRegistry(tagOf(branch), sha1, "latest"); len(found) != 2 || found["latest"] != "" {
 		t.Errorf("the registry holds %v", found)
 	}
 }
@@ -147,7 +147,7 @@ func TestTheSameIsNotBuiltAgain(t *testing.T) {
 	if caches := j.inRegistry(cacheTag("main"), cacheTag(branch)); len(caches) != 2 || caches[cacheTag("main")] != caches[cacheTag(branch)] {
 		t.Errorf("the caches are %v, want that of main for both", caches)
 	}
-	if got := j.inRegistry(sha2, "feature-login"); got[sha2] != before || got["feature-login"] != before {
+	if got := j.inRegistry(sha2, tagOf(branch)); got[sha2] != before || got[tagOf(branch)] != before {
 		t.Errorf("the tags are %v, want %s", got, before)
 	}
 	t.Run("another file", func(t *testing.T) {

@@ -1,6 +1,10 @@
 package image
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +25,8 @@ const maxTag = 128
 // shortSHA is how much of a commit's name people read.
 const shortSHA = 7
 
-// tags are those that the image of a trigger gets, without repetition.
+// tags are those that the image of a trigger gets, without repetition. Where none is left, as of `latest` on another branch,
+// it is its commit: registries remove what has no tag.
 func tags(wanted []string, t pipeline.Trigger, run int64) []string {
 	fill := strings.NewReplacer(
 		"{branch}", tagOf(t.Branch), "{sha}", t.SHA, "{short-sha}", t.SHA[:min(shortSHA, len(t.SHA))], "{run}", strconv.FormatInt(run, 10))
@@ -37,17 +42,26 @@ func tags(wanted []string, t pipeline.Trigger, run int64) []string {
 				continue
 			}
 		default:
-			tag = fill.Replace(tag)
-			tag = tag[:min(len(tag), maxTag)]
+			if tag = fill.Replace(tag); len(tag) > maxTag {
+				tag = distinct(tag, tag)
+			}
 		}
 		if tag != "" && !slices.Contains(all, tag) {
 			all = append(all, tag)
 		}
 	}
+	if len(all) == 0 {
+		all = append(all, t.SHA)
+	}
 	return all
 }
 
-// tagOf makes a tag of a branch's name: "feature/login" is "feature-login".
+// reserved are tags that stand for something else than a branch: the default branch's newest image, a build cache, what
+// cosign attaches to an image, a commit, and what distinct makes of another branch.
+var reserved = regexp.MustCompile(`^(?:latest|buildcache-.*|sha256-.*|[0-9a-f]{40}|.*-[0-9a-f]{12})$`)
+
+// tagOf makes a tag of a branch's name. A name that is no tag, or is reserved, gets an ending, because the tag must not be
+// that of another branch, whose image it would move: "feature/login" is "feature-login-df7c7aeb3560".
 func tagOf(branch string) string {
 	tag := strings.Map(func(r rune) rune {
 		switch {
@@ -57,11 +71,25 @@ func tagOf(branch string) string {
 		return '-'
 	}, branch)
 	tag = strings.TrimLeft(tag, ".-")
-	return tag[:min(len(tag), maxTag)]
+	if tag == branch && len(tag) <= maxTag && !reserved.MatchString(tag) {
+		return tag
+	}
+	return distinct(tag, branch)
+}
+
+// distinct makes a tag that no other name has.
+func distinct(tag, name string) string {
+	const digits = 12
+	sum := sha256.Sum256([]byte(name))
+	ending := "-" + hex.EncodeToString(sum[:])[:digits]
+	return cmp.Or(tag[:min(len(tag), maxTag-len(ending))], "branch") + ending
 }
 
 // cacheTag is where the build cache of a branch is kept in the image's repository.
 func cacheTag(branch string) string {
 	tag := "buildcache-" + tagOf(branch)
-	return tag[:min(len(tag), maxTag)]
+	if len(tag) > maxTag {
+		return distinct(tag, tag)
+	}
+	return tag
 }
