@@ -200,6 +200,7 @@ func caches(all []Cache, export bool) []client.CacheOptionsEntry {
 		switch {
 		case c.Type == "local" && export:
 			attributes["dest"] = c.Dir
+			attributes["reset"] = "true" // what the folder held before goes, unless this build's results have it, too
 		case c.Type == "local":
 			attributes["src"] = c.Dir
 		default:

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/slipwayhq/slipway/internal/buildkit"
 	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/registry"
 	"github.com/slipwayhq/slipway/internal/signature"
@@ -243,15 +244,12 @@ func (a *attempt) keepCache(ctx context.Context, in *registry.Repository, kept p
 		if err != nil {
 			return "", err
 		}
-		_, to, err := a.caches()
-		if err != nil {
-			return "", err
-		}
-		request.CacheTo = to
+		to := a.registryCache(a.task().Trigger.Branch)
+		request.CacheTo = []buildkit.Cache{to}
 		if _, err = b.builder.Build(ctx, request); err != nil {
 			return "", err
 		}
-		return to[0].Ref, nil
+		return to.Ref, nil
 	})
 	if err != nil {
 		a.s.Log("The build cache could not be kept in the registry, so that the next build may take longer: " + err.Error())

@@ -16,6 +16,7 @@ var (
 	fileMissing = regexp.MustCompile(`^(?:"(/.*)": not found|lstat (/.*): no such file or directory)$`)
 	notGiven    = regexp.MustCompile(`^secret (\S+): not found$`)
 	baseAway    = regexp.MustCompile(`failed to resolve source metadata for (\S+?): .*(?:failed to do request|i/o timeout|no such host|connection refused|TLS handshake|50[0234] )`)
+	ofOurs      = regexp.MustCompile("/(?:" + layoutsDir + "|" + cacheSteps + ")/" + newPrefix)
 	diskFull    = regexp.MustCompile(`no space left on device|disk quota exceeded`)
 )
 
@@ -28,7 +29,7 @@ func (a *attempt) notBuilt(p place, err error) error {
 	if problem.Lost {
 		return fmt.Errorf("the builder was lost while it built: %w", err)
 	}
-	if diskFull.MatchString(problem.Message) && strings.Contains(problem.Message, "/"+layoutsDir+"/"+newPrefix) {
+	if diskFull.MatchString(problem.Message) && ofOurs.MatchString(problem.Message) {
 		return &red{pipeline.Verdict{
 			Status: pipeline.StatusFailure, Infrastructure: true, Title: "The disk of the bot's cache is full",
 			Cause: "The image was built, and there is no room for it between the two steps: no space left on device.",

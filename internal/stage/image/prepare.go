@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -261,7 +260,10 @@ func (a *attempt) build(ctx context.Context, b building, output string) (buildki
 		return buildkit.Result{}, err
 	}
 	request.Output, request.Watch = output, a.watch(ctx, b.place.name)
-	result, err := b.builder.Build(ctx, request)
+	result, err := a.buildLocally(func(to []buildkit.Cache) (buildkit.Result, error) {
+		request.CacheTo = to
+		return b.builder.Build(ctx, request)
+	})
 	if err != nil {
 		return result, a.notBuilt(b.place, err)
 	}
@@ -283,20 +285,14 @@ func (a *attempt) request(b building) (buildkit.Request, error) {
 		r.Scope = task.ID
 		return r, nil
 	}
-	from, to, err := a.caches()
-	if err != nil {
-		return r, err
-	}
-	r.CacheFrom = from
-	if a.settings.Cache == cacheLocal {
-		r.CacheTo = to
-	}
-	return r, nil
+	var err error
+	r.CacheFrom, err = a.caches()
+	return r, err
 }
 
-// caches are where results of steps are kept beside the builder's own memory: in the image's repository, per branch, or in
-// a folder of ours.
-func (a *attempt) caches() (from, to []buildkit.Cache, err error) {
+// caches are where results of steps may be beside the builder's own memory: in the image's repository, per branch, or in a
+// folder of ours.
+func (a *attempt) caches() (from []buildkit.Cache, err error) {
 	t := a.task().Trigger
 	switch a.settings.Cache {
 	case cacheRegistry:
@@ -308,19 +304,14 @@ func (a *attempt) caches() (from, to []buildkit.Cache, err error) {
 			seen[branch] = true
 			from = append(from, a.registryCache(branch))
 		}
-		return from, []buildkit.Cache{a.registryCache(t.Branch)}, nil
 	case cacheLocal:
-		dir, err := a.s.CacheDir("buildkit")
+		c, err := a.openLocalCache()
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		local := buildkit.Cache{Type: cacheLocal, Dir: dir}
-		if _, err := os.Stat(filepath.Join(dir, "index.json")); err == nil {
-			from = append(from, local)
-		}
-		return from, []buildkit.Cache{local}, nil
+		return c.source()
 	}
-	return nil, nil, nil
+	return from, nil
 }
 
 func (a *attempt) registryCache(branch string) buildkit.Cache {

@@ -2,12 +2,15 @@ package image
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -566,10 +569,66 @@ func TestCachesOfOtherKinds(t *testing.T) {
 			if found := j.inRegistry(cacheTag("main")); len(found) > 0 {
 				t.Errorf("the registry holds %v", found)
 			}
-			_, err := os.Stat(filepath.Join(j.cache, "buildkit", "index.json"))
-			if (err == nil) != (kind == cacheLocal) {
-				t.Errorf("the folder of the cache: %v", err)
+			kept, err := filepath.Glob(filepath.Join(j.cache, cacheSteps, "steps-*", "index.json"))
+			if err != nil || (len(kept) > 0) != (kind == cacheLocal) {
+				t.Errorf("the folders of the cache: %v (%v)", kept, err)
 			}
 		})
 	}
+}
+
+func TestALocalCacheDoesNotGrow(t *testing.T) {
+	j := newJob(t, app()).withoutTrivy()
+	j.with["cache"], j.steps = cacheLocal, pipeline.PrepareOnly
+	const changed = 200_000
+	var sizes []int64
+	for range 8 {
+		random := make([]byte, changed)
+		_, _ = rand.Read(random) // it never fails
+		j.files["main.txt"] = string(random)
+		j.prepare()
+		sizes = append(sizes, diskUsage(t, filepath.Join(j.cache, cacheSteps)))
+	}
+	if grown := sizes[7] - sizes[3]; grown > changed/2 {
+		t.Errorf("four builds more have left %d bytes more: %v", grown, sizes)
+	}
+	// What is kept serves another builder.
+	fresh, err := world.AnotherBuildkit(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.options.Builder.Address, j.files["main.txt"] = fresh, "another"
+	s, _ := j.prepare()
+	if section, _ := s.SectionTitled("Image"); !strings.Contains(section.Text, " of 3 steps came from the cache") || strings.Contains(section.Text, " 0 of 3 ") {
+		t.Errorf("the check says %q\n%s", section.Text, s.LogText())
+	}
+	j.files["Dockerfile"] = "FROM base:1\nRUN exit 1\n"
+	j.fails("exit code: 1")
+	if left, err := filepath.Glob(filepath.Join(j.cache, cacheSteps, newPrefix+"*")); err != nil || len(left) > 0 {
+		t.Errorf("a failed build has left %v (%v)", left, err)
+	}
+}
+
+// diskUsage is the size of all files below a folder, each once however many names it has.
+func diskUsage(t *testing.T, dir string) (total int64) {
+	t.Helper()
+	seen := map[uint64]bool{}
+	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		if file, ok := info.Sys().(*syscall.Stat_t); ok && !seen[file.Ino] {
+			seen[file.Ino] = true
+			total += info.Size()
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return total
 }

@@ -53,22 +53,27 @@ func (st store) begin(shares bool) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("make a folder for the image: %w", err)
 	}
-	blobs := filepath.Join(dir, "blobs", "sha256")
-	if err := os.MkdirAll(blobs, permissions); err != nil {
-		return "", fmt.Errorf("make a folder for the image: %w", err)
-	}
 	if !shares {
 		return dir, nil
 	}
-	kept, err := filepath.Glob(filepath.Join(st.dir, layoutsDir, "sha256-*", "blobs", "sha256", "*"))
+	return dir, linkBlobs(filepath.Join(st.dir, layoutsDir, "sha256-*", "blobs", "sha256", "*"), dir)
+}
+
+// linkBlobs gives the blobs that a pattern finds a second name in a folder. What cannot be shared, or is removed meanwhile, is
+// sent once more.
+func linkBlobs(pattern, dir string) error {
+	blobs := filepath.Join(dir, "blobs", "sha256")
+	if err := os.MkdirAll(blobs, permissions); err != nil {
+		return fmt.Errorf("make a folder for blobs: %w", err)
+	}
+	kept, err := filepath.Glob(pattern)
 	if err != nil {
-		return "", fmt.Errorf("look through the kept images: %w", err)
+		return fmt.Errorf("look for blobs to share: %w", err)
 	}
 	for _, blob := range kept {
-		// What cannot be shared, or is removed meanwhile, is sent once more.
 		_ = os.Link(blob, filepath.Join(blobs, filepath.Base(blob))) // see above
 	}
-	return dir, nil
+	return nil
 }
 
 // keep gives a finished folder its place, without the blobs that are none of its image's. A folder of the same image that
