@@ -2,9 +2,12 @@ package image
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/slipwayhq/slipway/internal/registry"
 )
 
 // policy is one rule of good images, and how this one keeps it. Rules are reported; they fail nothing.
@@ -39,12 +42,14 @@ func stages(d dockerfile) policy {
 }
 
 // minimal are words in the names of images that hold little beside what runs.
-var minimal = []string{"slim", "alpine", "distroless", "scratch", "busybox", "chainguard", "wolfi", "minimal", "micro", "tiny", "static", "nano"} //nolint:gochecknoglobals // a constant list; Go has no constant slices
+var minimal = []string{"slim", "alpine", "distroless", "scratch", "busybox", "chainguard", "wolfi", "minimal", "micro", "tiny", "static", "nano", "nanoserver"} //nolint:gochecknoglobals // a constant list; Go has no constant slices
 
 func base(d dockerfile) policy {
 	p := policy{rule: "On a minimal base", note: d.final + " holds more than what runs; most images have a slim or distroless variant"}
-	for _, word := range minimal {
-		if strings.Contains(strings.ToLower(d.final), word) {
+	// Its registry says nothing of an image, nor does its digest.
+	name, _, _ := strings.Cut(strings.TrimPrefix(strings.ToLower(d.final), registry.Host(d.final)+"/"), "@")
+	for word := range strings.FieldsFuncSeq(name, func(r rune) bool { return r < 'a' || r > 'z' }) {
+		if slices.Contains(minimal, word) {
 			p.kept, p.note = true, d.final
 		}
 	}

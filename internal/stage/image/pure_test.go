@@ -2,6 +2,7 @@ package image
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -159,6 +160,43 @@ func TestPolicies(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestMinimalBases(t *testing.T) {
+	for name, want := range map[string]bool{
+		"python:3.13-slim": true, "python:3.13-alpine3.20": true, "gcr.io/distroless/static-debian12": true, "scratch": true,
+		"registry.access.redhat.com/ubi9/ubi-micro:9.4": true, "mcr.microsoft.com/windows/nanoserver:ltsc2025": true, "cgr.dev/chainguard/python": true,
+		"mcr.microsoft.com/dotnet/aspnet:8.0": false, "mcr.microsoft.com/dotnet/runtime-deps:8.0-alpine@sha256:0123": true,
+		"alpine.example:5000/acme/fat:1": false, "acme/nanomsg:1": false, "debian": false, "": false,
+	} {
+		if got := base(dockerfile{final: name}); got.kept != want {
+			t.Errorf("%q is minimal: %t", name, got.kept)
+		}
+	}
+}
+
+// A Dockerfile's own faults are annotated however many vulnerabilities its base image has.
+func TestFindingsOnLinesComeFirst(t *testing.T) {
+	scan := scanned{places: []pipeline.Finding{
+		{Title: "low", Severity: pipeline.SeverityLow, Path: "Dockerfile", Line: 1}, {Title: "high", Severity: pipeline.SeverityHigh, Path: "Dockerfile", Line: 2},
+	}}
+	for i := range 2 * annotatedFindings {
+		scan.vulnerabilities = append(scan.vulnerabilities, vulnerability{ID: fmt.Sprint("CVE-", i), Severity: "CRITICAL"})
+	}
+	a := &attempt{settings: Settings{Scan: ScanSettings{FailOn: pipeline.SeverityHigh}}}
+	all := a.findings(scan)
+	if len(all) != annotatedFindings {
+		t.Fatalf("%d findings", len(all))
+	}
+	if first, last := all[len(all)-2], all[len(all)-1]; first.Title != "high" || first.Level != pipeline.LevelFailure || last.Title != "low" {
+		t.Errorf("the last findings are %+v and %+v", first, last)
+	}
+	for range annotatedFindings {
+		scan.places = append(scan.places, pipeline.Finding{Title: "medium", Severity: pipeline.SeverityMedium, Path: "Dockerfile", Line: 3})
+	}
+	if all := a.findings(scan); len(all) != annotatedFindings || all[0].Title != "high" || all[annotatedFindings-1].Title != "medium" {
+		t.Errorf("the first of %d is %+v, the last %+v", len(all), all[0], all[len(all)-1])
 	}
 }
 

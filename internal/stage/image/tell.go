@@ -235,21 +235,23 @@ func (a *attempt) tellPolicies(b building, made built) {
 	a.s.Section(pipeline.Section{Title: "Image rules", Table: &table})
 }
 
-// findings are what becomes annotations, the worst first, those on lines before those of packages.
+// findings are what becomes annotations, the worst first. Those on lines are in any case among them: the commit can mend
+// them, and the rest of the vulnerabilities is in the table.
 func (a *attempt) findings(scan scanned) []pipeline.Finding {
+	worst := func(x, y pipeline.Finding) int { return report.SeverityRank(y.Severity) - report.SeverityRank(x.Severity) }
 	all := slices.Clone(scan.places)
-	for _, v := range scan.vulnerabilities {
+	slices.SortStableFunc(all, worst)
+	for _, v := range scan.vulnerabilities[:min(len(scan.vulnerabilities), annotatedFindings)] {
 		all = append(all, v.finding())
 	}
+	all = all[:min(len(all), annotatedFindings)]
 	for i := range all {
 		if a.fails(all[i].Severity) {
 			all[i].Level = pipeline.LevelFailure
 		}
 	}
-	slices.SortStableFunc(all, func(x, y pipeline.Finding) int {
-		return report.SeverityRank(y.Severity) - report.SeverityRank(x.Severity)
-	})
-	return all[:min(len(all), annotatedFindings)]
+	slices.SortStableFunc(all, worst)
+	return all
 }
 
 // fails reports whether a finding of this severity fails the stage.
