@@ -42,8 +42,10 @@ type Request struct {
 	// remembers: builds of one scope share them.
 	Scope              string
 	CacheFrom, CacheTo []Cache
-	// Provenance attaches a record of how the image was built.
-	Provenance bool
+	// Provenance attaches a record of how the image was built, which names the repository (Source, a URL) and its commit
+	// (Revision).
+	Provenance       bool
+	Source, Revision string
 	// Output is the folder of the OCI layout that the image is written to; empty: only the caches are.
 	Output string
 	// Watch sees how it goes on; nil: nobody does.
@@ -160,6 +162,8 @@ func (b *Builder) attributes(r Request) map[string]string {
 	}
 	if r.Provenance && b.layouts {
 		set("attest:provenance", "mode=min")
+		set("vcs:source", r.Source)
+		set("vcs:revision", r.Revision)
 	}
 	return attributes
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/slipwayhq/slipway/internal/buildkit"
 	"github.com/slipwayhq/slipway/internal/diagnosis"
@@ -66,6 +67,30 @@ func TestSigned(t *testing.T) {
 	}
 	if found := j.inRegistry("unsigned"); len(found) > 0 {
 		t.Errorf("an image without its signature got tags: %v", found)
+	}
+}
+
+func TestProvenanceNamesTheCommit(t *testing.T) {
+	j := newJob(t, app()).withoutTrivy()
+	first, _ := j.prepare()
+	made, found := store{filepath.Join(j.cache, cacheImages), time.Now}.find(digestOf(t, first))
+	if !found {
+		t.Fatal("the image is not in the cache")
+	}
+	all, _, err := made.attached()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text string
+	for _, blob := range all.Blobs {
+		if strings.Contains(string(blob), `"predicateType":"https://slsa.dev/provenance/`) {
+			text = string(blob)
+		}
+	}
+	for _, want := range []string{`"source":"https://github.example/acme/app"`, `"revision":"` + sha1 + `"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the provenance lacks %s:\n%s", want, text)
+		}
 	}
 }
 

@@ -278,7 +278,7 @@ func (a *attempt) request(b building) (buildkit.Request, error) {
 		Target: a.settings.Target, Platforms: a.settings.Platforms, Args: a.settings.BuildArgs, Labels: a.labels(b), Epoch: b.origin.epoch,
 		Secrets: a.buildSecrets(), SSHKey: a.sshKey(), Credentials: a.forBuilder,
 		NoCache: a.settings.Cache == cacheNone || !task.CacheWritable,
-		Scope:   task.CacheScope, Provenance: a.settings.Provenance && !b.bare,
+		Scope:   task.CacheScope, Provenance: a.settings.Provenance && !b.bare, Source: a.source(), Revision: b.origin.revision,
 	}
 	if !task.CacheWritable {
 		// A stranger's commit: its folders of caches are its own, and nothing that trusted builds left is found.
@@ -324,20 +324,22 @@ func (a *attempt) registryCache(branch string) buildkit.Cache {
 
 // labels are those of the OCI's image specification.
 func (a *attempt) labels(b building) map[string]string {
-	t := a.task().Trigger
 	labels := map[string]string{"org.opencontainers.image.revision": b.origin.revision}
 	set := func(name, value string) {
 		if label := "org.opencontainers.image." + name; value != "" && !b.dockerfile.labels[label] {
 			labels[label] = value
 		}
 	}
-	set("source", strings.TrimSuffix(t.Repository.CloneURL, ".git"))
+	set("source", a.source())
 	set("version", tagOf(b.origin.branch))
 	if !b.origin.epoch.IsZero() {
 		set("created", b.origin.epoch.UTC().Format(time.RFC3339))
 	}
 	return labels
 }
+
+// source is where people look at the repository.
+func (a *attempt) source() string { return strings.TrimSuffix(a.task().Trigger.Repository.CloneURL, ".git") }
 
 // conclude tells what was built, keeps what the second step needs, and judges.
 func (a *attempt) conclude(b building, made built, how howMade, scan scanned) (pipeline.Verdict, error) {
