@@ -238,7 +238,9 @@ func (a *attempt) tellPolicies(b building, made built) {
 // findings are what becomes annotations, the worst first. Those on lines are in any case among them: the commit can mend
 // them, and the rest of the vulnerabilities is in the table.
 func (a *attempt) findings(scan scanned) []pipeline.Finding {
-	worst := func(x, y pipeline.Finding) int { return report.SeverityRank(y.Severity) - report.SeverityRank(x.Severity) }
+	worst := func(x, y pipeline.Finding) int {
+		return report.SeverityRank(y.Severity) - report.SeverityRank(x.Severity)
+	}
 	all := slices.Clone(scan.places)
 	slices.SortStableFunc(all, worst)
 	for _, v := range scan.vulnerabilities[:min(len(scan.vulnerabilities), annotatedFindings)] {
