@@ -58,8 +58,11 @@ func (b built) attached() (statements, bool, error) {
 	return all, true, nil
 }
 
-// keepAttached keeps it for the second step.
+// keepAttached keeps it for the second step, where that publishes.
 func (a *attempt) keepAttached(made built) error {
+	if !a.publishes() {
+		return nil
+	}
 	all, some, err := made.attached()
 	if err != nil {
 		return fmt.Errorf("keep what is attached to the image: %w", err)
