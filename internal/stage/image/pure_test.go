@@ -45,7 +45,7 @@ func TestTagsOfBranches(t *testing.T) {
 	long := strings.Repeat("b", 200)
 	for branch, want := range map[string]string{
 		"main": "main", "v1.2_x-y": "v1.2_x-y", "": "",
-		"feature/login": "feature-login-df7c7aeb3560", "ümain": "main-126627af450e", "-.x": "x-f60e0012926f",
+		"feature/login": "feature-login", "ümain": "main-126627af450e", "-.x": "x-f60e0012926f",
 		"ü": "branch-607474ca475a", long: strings.Repeat("b", 115) + "-aaebc35c4c4e",
 		"latest": "latest-5e1e2bcac305", "buildcache-main": "buildcache-main-14a4e79227d6",
 		main40: main40 + "-deb87fabd177", "feature-login-0123456789ab": "feature-login-0123456789ab-d941d25c7a32",
@@ -57,6 +57,10 @@ func TestTagsOfBranches(t *testing.T) {
 		if got := cacheTag(branch); len(got) > maxTag || !strings.HasPrefix(got, "buildcache-") {
 			t.Errorf("%q has its cache in %q", branch, got)
 		}
+	}
+	own := pipeline.Trigger{SHA: main40, Branch: "feature/login", Repository: pipeline.Repository{DefaultBranch: "feature-login"}}
+	if got := tags([]string{"branch", "x-{branch}"}, own, 1); !slices.Equal(got, []string{"feature-login-df7c7aeb3560", "x-feature-login-df7c7aeb3560"}) {
+		t.Errorf("the tag of the default branch is moved by another: %q", got)
 	}
 	trigger := pipeline.Trigger{SHA: main40, Branch: long}
 	other := trigger

@@ -29,12 +29,12 @@ const shortSHA = 7
 // it is its commit: registries remove what has no tag.
 func tags(wanted []string, t pipeline.Trigger, run int64) []string {
 	fill := strings.NewReplacer(
-		"{branch}", tagOf(t.Branch), "{sha}", t.SHA, "{short-sha}", t.SHA[:min(shortSHA, len(t.SHA))], "{run}", strconv.FormatInt(run, 10))
+		"{branch}", branchTag(t), "{sha}", t.SHA, "{short-sha}", t.SHA[:min(shortSHA, len(t.SHA))], "{run}", strconv.FormatInt(run, 10))
 	var all []string
 	for _, tag := range wanted {
 		switch tag {
 		case tagBranch:
-			tag = tagOf(t.Branch)
+			tag = branchTag(t)
 		case tagSHA:
 			tag = t.SHA
 		case tagLatest:
@@ -60,8 +60,17 @@ func tags(wanted []string, t pipeline.Trigger, run int64) []string {
 // cosign attaches to an image, a commit, and what distinct makes of another branch.
 var reserved = regexp.MustCompile(`^(?:latest|buildcache-.*|sha256-.*|[0-9a-f]{40}|.*-[0-9a-f]{12})$`)
 
-// tagOf makes a tag of a branch's name. A name that is no tag, or is reserved, gets an ending, because the tag must not be
-// that of another branch, whose image it would move: "feature/login" is "feature-login-df7c7aeb3560".
+// branchTag is the tag of a trigger's branch. It is never that of the default branch, whose image it would move.
+func branchTag(t pipeline.Trigger) string {
+	tag, own := tagOf(t.Branch), t.Repository.DefaultBranch
+	if t.Branch != own && tag == tagOf(own) {
+		return distinct(tag, t.Branch)
+	}
+	return tag
+}
+
+// tagOf makes a tag of a branch's name: "feature/login" is "feature-login", as people expect. A name that has more in it
+// that no tag may have, or is reserved, gets an ending, so that it is not the tag of something else: "ümain" is not "main".
 func tagOf(branch string) string {
 	tag := strings.Map(func(r rune) rune {
 		switch {
@@ -71,7 +80,7 @@ func tagOf(branch string) string {
 		return '-'
 	}, branch)
 	tag = strings.TrimLeft(tag, ".-")
-	if tag == branch && len(tag) <= maxTag && !reserved.MatchString(tag) {
+	if tag == strings.ReplaceAll(branch, "/", "-") && len(tag) <= maxTag && !reserved.MatchString(tag) {
 		return tag
 	}
 	return distinct(tag, branch)
