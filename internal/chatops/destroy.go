@@ -12,7 +12,7 @@ func destroyCommand() Command {
 	return Command{
 		Name: "destroy", Args: "ENVIRONMENT", Does: "Takes the infrastructure of an environment down.", Who: Deployers, Closed: true, lasts: true,
 		More: "It is planned first, and never done without an approval of somebody else. An environment with branches or approvals is " +
-			"protected: it must say `allow-destroy`.",
+			"protected: it, or each of its terraform stages, must say `allow-destroy` on the default branch.",
 		Examples: []Example{{"/destroy review", "Plans to take review down, and waits for an approval."}},
 		gather: func(ctx context.Context, d *Desk, f *facts, args string) (*Refusal, error) {
 			if strings.TrimSpace(args) == "" {

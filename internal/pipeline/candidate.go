@@ -30,8 +30,11 @@ type Part struct {
 	Value string   `json:"value"`
 	// Detail says in a few words what it does: "3 to add, 1 to destroy".
 	Detail string `json:"detail,omitempty"`
-	// ExtraApproval, where set, is why one approval more is needed: "the plan destroys 2 resources".
+	// ExtraApproval, where set, is why one approval more is needed: "the plan destroys 2 resources". In a candidate it is left
+	// out where the default branch lets the stage destroy.
 	ExtraApproval string `json:"extra_approval,omitempty"`
+	// Lost names what is destroyed for good or for long: "the database aws_db_instance.main". No setting hides it.
+	Lost string `json:"lost,omitempty"`
 }
 
 // Candidate is exactly what would enter an environment. People approve a candidate, not a branch.
@@ -94,6 +97,17 @@ func (c Candidate) ExtraApproval() string {
 		}
 	}
 	return ""
+}
+
+// Lost names what it destroys for good or for long; empty: nothing of that kind.
+func (c Candidate) Lost() string {
+	var lost []string
+	for _, p := range c.Parts {
+		if p.Lost != "" {
+			lost = append(lost, p.Lost)
+		}
+	}
+	return strings.Join(lost, ", ")
 }
 
 // Images are the images by the id of the stage that built them.
@@ -182,7 +196,7 @@ func (r *Run) CandidateOf(environment string, rules EnvironmentDefinition, base 
 		}
 	}
 	for _, s := range stages {
-		c.Parts = append(c.Parts, s.Result.Parts...)
+		c.Parts = append(c.Parts, letDestroy(rules, s)...)
 		definitions = append(definitions, specHash(s.Spec))
 	}
 	if r.Restores != nil {
@@ -194,13 +208,25 @@ func (r *Run) CandidateOf(environment string, rules EnvironmentDefinition, base 
 	return c
 }
 
+// letDestroy are a stage's parts, without the approval more for what it destroys where the rules let it do so.
+func letDestroy(rules EnvironmentDefinition, s *StageRun) []Part {
+	if !slices.Contains(rules.DestroyingStages, s.Spec.ID) {
+		return s.Result.Parts
+	}
+	parts := slices.Clone(s.Result.Parts)
+	for i := range parts {
+		parts[i].ExtraApproval = ""
+	}
+	return parts
+}
+
 // restored are the parts of a release that a rollback brings back as they are: its images. What else it held is prepared
 // anew from it, or, as with a plan of infrastructure, not touched.
 func restored(parts []Part) []Part {
 	var images []Part
 	for _, p := range parts {
 		if p.Kind == PartImage {
-			p.ExtraApproval = ""
+			p.ExtraApproval, p.Lost = "", ""
 			images = append(images, p)
 		}
 	}

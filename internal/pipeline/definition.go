@@ -127,7 +127,11 @@ type EnvironmentDefinition struct {
 	Freeze       []FreezeWindow
 	Secrets      []string
 	AutoDeploy   bool
+	// AllowDestroy lets /destroy take it down: it says so itself, or all of its terraform stages do.
 	AllowDestroy bool
+	// DestroyingStages are the ids of its terraform stages that say allow-destroy in the same file: of the default branch, as
+	// everything that guards. A commit cannot say it of itself.
+	DestroyingStages []string `json:",omitempty"`
 	// RollbackWithoutApproval lets /rollback go ahead without the approvals a deploy needs.
 	RollbackWithoutApproval bool
 	// RequireSigned admits only commits with a signature that GitHub has verified.

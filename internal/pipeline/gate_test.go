@@ -540,6 +540,26 @@ func TestExtends(t *testing.T) {
 	}
 }
 
+// What a plan destroys needs no approval more only where the rules, which are the default branch's, name its stage.
+func TestStagesThatMayDestroy(t *testing.T) {
+	b := walk(t, push("main"), define("tf terraform @production", "db terraform @production"))
+	for _, id := range []string{"tf", "db"} {
+		b.end(id+" (production)", success(), Part{Kind: PartPlan, Name: id + " (production)", Value: "1", ExtraApproval: id + " destroys", Lost: "the database of " + id})
+	}
+	got := make(map[string]string)
+	for _, stages := range [][]string{nil, {"tf"}, {"db", "tf"}, {"tf (production)", "other"}} {
+		c := b.run.CandidateOf("production", EnvironmentDefinition{Name: "production", DestroyingStages: stages}, "")
+		got[strings.Join(stages, ",")] = c.ExtraApproval()
+		if c.Lost() != "the database of db, the database of tf" {
+			t.Errorf("%v: lost is %q", stages, c.Lost())
+		}
+	}
+	want := map[string]string{"": "db destroys", "tf": "db destroys", "db,tf": "", "tf (production),other": "db destroys"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestTheFingerprintIsOfTheConfiguration(t *testing.T) {
 	fingerprint := func(d Definition, rules EnvironmentDefinition) string {
 		return walk(t, push("main"), d).run.CandidateOf("production", rules, "").Fingerprint()

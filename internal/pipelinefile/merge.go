@@ -17,6 +17,7 @@ func Merge(org, repo pipeline.Definition) pipeline.Definition {
 		merged.Environments = make([]pipeline.EnvironmentDefinition, len(org.Environments))
 		for i, e := range org.Environments {
 			merged.Environments[i] = mergeEnvironment(e, defaultEnvironment(e))
+			merged.Environments[i].DestroyingStages = e.DestroyingStages // of the same file as the stages
 		}
 		return merged
 	}
@@ -52,6 +53,9 @@ func mergeEnvironment(org, repo pipeline.EnvironmentDefinition) pipeline.Environ
 	merged.PullRequests = org.PullRequests && repo.PullRequests
 	merged.AutoDeploy = org.AutoDeploy && repo.AutoDeploy
 	merged.AllowDestroy = org.AllowDestroy && repo.AllowDestroy
+	if !org.AllowDestroy {
+		merged.DestroyingStages = nil
+	}
 	merged.RollbackWithoutApproval = org.RollbackWithoutApproval && repo.RollbackWithoutApproval
 	merged.RequireSigned = org.RequireSigned || repo.RequireSigned
 	if org.ImageKey != "" {

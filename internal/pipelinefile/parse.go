@@ -49,6 +49,9 @@ func parse(name string, data []byte, organisation bool) (pipeline.Definition, er
 		d.keyProblemf("stages", "has %d stages; at most %d fit in one pipeline", len(f.Stages), maxStages)
 	case len(f.Stages) > 0:
 		definition.Stages = d.stages(f)
+		for i := range definition.Environments {
+			d.mayDestroy(&definition.Environments[i], definition.Stages)
+		}
 	case !organisation:
 		d.noStages(root)
 	}

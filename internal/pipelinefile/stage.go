@@ -10,10 +10,11 @@ import (
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
-// Uses of a stage of commands, and the environment that follows the run.
+// Uses of stages that mean something here, and the environment that follows the run.
 const (
 	usesRun          = "run"
 	usesImage        = "image"
+	usesTerraform    = "terraform"
 	everyEnvironment = "*"
 )
 

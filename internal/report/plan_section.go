@@ -31,7 +31,7 @@ func (p Plan) Title() string {
 		return "Only outputs change"
 	}
 	title := p.Counts().String()
-	if lost := p.losses(); lost != "" {
+	if lost := p.Losses(); lost != "" {
 		title += "; destroys " + lost
 	}
 	return title
@@ -44,8 +44,8 @@ func drifted(n int) string {
 	return strconv.Itoa(n) + " resources were changed outside of Terraform"
 }
 
-// losses names the databases, buckets, volumes, clusters and keys that are destroyed or replaced.
-func (p Plan) losses() string {
+// Losses names the databases, buckets, volumes, clusters and keys that are destroyed or replaced.
+func (p Plan) Losses() string {
 	var named []string
 	for _, c := range p.Destructive() {
 		if what := Precious(c.Type); what != "" {
@@ -80,7 +80,7 @@ func (p Plan) Danger() string {
 		return ""
 	}
 	text := "the plan " + strings.Join(parts, " and ")
-	if lost := p.losses(); lost != "" {
+	if lost := p.Losses(); lost != "" {
 		text += ", among them " + lost
 	}
 	return text

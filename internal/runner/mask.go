@@ -46,7 +46,7 @@ func mask(r *redact.Redactor, event pipeline.StageEvent) pipeline.StageEvent {
 	}
 	if event.Part != nil {
 		part := *event.Part // its value is compared with what is applied: a masked one would never be equal
-		part.Detail, part.ExtraApproval = remark(part.Detail), remark(part.ExtraApproval)
+		part.Detail, part.ExtraApproval, part.Lost = remark(part.Detail), remark(part.ExtraApproval), remark(part.Lost)
 		event.Part = &part
 	}
 	if event.Verdict != nil {

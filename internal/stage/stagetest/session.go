@@ -253,7 +253,7 @@ func (s *Session) File(name string) ([]byte, bool) {
 
 // Part notes a part of the candidate.
 func (s *Session) Part(part pipeline.Part) {
-	part.Detail, part.ExtraApproval = s.mask(part.Detail), s.mask(part.ExtraApproval)
+	part.Detail, part.ExtraApproval, part.Lost = s.mask(part.Detail), s.mask(part.ExtraApproval), s.mask(part.Lost)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.Recorded.Parts = append(s.Recorded.Parts, part)

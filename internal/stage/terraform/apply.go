@@ -166,12 +166,21 @@ func (a *attempt) carryOut(ctx context.Context, known facts, file string) (pipel
 	case ctx.Err() != nil:
 		return a.interrupted(ctx, known, p, exit)
 	case err == nil:
-		return a.finish(ctx, known, p, "Applied: "+p.done())
+		return a.finish(ctx, known, p, known.applied(p.done()))
 	case err != errApply: //nolint:errorlint // it is passed on as it is
 		return pipeline.Verdict{}, err
 	default:
 		return pipeline.Verdict{}, a.applyFailed(ctx, p, exit)
 	}
+}
+
+// applied is the title of a plan that was carried out: what was lost is named to the end.
+func (f facts) applied(done string) string {
+	title := "Applied: " + done
+	if f.Lost != "" {
+		title += "; destroyed " + f.Lost
+	}
+	return title
 }
 
 // finish tells what became of it, and hands on the outputs.

@@ -32,7 +32,7 @@ func (a *attempt) interrupted(ctx context.Context, known facts, p *progress, exi
 		// It had nothing left to stop: all was done.
 		detached, cancel := a.detached(ctx)
 		defer cancel()
-		return a.finish(detached, known, p, "Applied: "+p.done())
+		return a.finish(detached, known, p, known.applied(p.done()))
 	}
 	return pipeline.Verdict{Status: pipeline.StatusFailure, Title: "Interrupted", Cause: how + " " + p.summary() + " " + left}, nil
 }

@@ -39,6 +39,8 @@ type facts struct {
 	Destroy bool   `json:"destroy,omitempty"`
 	// Empty: there is nothing to apply.
 	Empty bool `json:"empty,omitempty"`
+	// Lost names what is destroyed for good or for long.
+	Lost string `json:"lost,omitempty"`
 	// Counts are what is planned.
 	Counts report.Counts `json:"counts"`
 }
@@ -221,7 +223,7 @@ func (a *attempt) keep(ctx context.Context, file string, plan report.Plan) (fact
 	known := facts{
 		Tool: a.tool.Name, Version: a.tool.Version.String(), Dir: a.settings.Dir, Backend: a.backend.String(), Workspace: a.backend.workspace,
 		State: now, Commit: task.Trigger.SHA, Base: task.Trigger.BaseSHA, Stage: stageHash(task.Stage), Plan: hashBytes(content),
-		Destroy: a.destroys(), Empty: plan.Empty(), Counts: plan.Counts(),
+		Destroy: a.destroys(), Empty: plan.Empty(), Lost: plan.Losses(), Counts: plan.Counts(),
 	}
 	// What makes it the same plan: not the file, whose bytes differ each time.
 	known.Value = hashOf(known.Tool, known.Version, known.Dir, known.Backend, known.Workspace, known.State.Serial, known.State.Lineage,
@@ -256,9 +258,8 @@ func (a *attempt) part(known facts, plan report.Plan) pipeline.Part {
 	if plan.Empty() {
 		part.Detail = "no changes"
 	}
-	if danger := plan.Danger(); danger != "" && !a.settings.AllowDestroy {
-		part.ExtraApproval = danger
-	}
+	// Always: whether it needs nobody is for the gate to say, by the default branch's allow-destroy.
+	part.ExtraApproval, part.Lost = plan.Danger(), plan.Losses()
 	return part
 }
 

@@ -24,7 +24,7 @@ type Settings struct {
 	BackendConfig map[string]string `json:"backend-config,omitempty"`
 	Vars          map[string]any    `json:"vars,omitempty"`
 	VarFiles      []string          `json:"var-files,omitempty"`
-	// AllowDestroy: a plan that destroys needs no approval more than another.
+	// AllowDestroy is the gate's to read, from the file of the default branch: a commit does not say it of itself.
 	AllowDestroy bool `json:"allow-destroy,omitempty"`
 }
 
