@@ -149,7 +149,7 @@ func refusals(rules pipeline.EnvironmentDefinition, c pipeline.Candidate, f Fact
 	}
 	if c.Action == pipeline.ActionDestroy && !rules.AllowDestroy && protected(rules) {
 		refuse(RuleDestroy, "whoever may change `allow-destroy` of "+env+" on the default branch",
-			"%s is protected and must not be destroyed: it has branches or approvals, and `allow-destroy` is not set.", env)
+			"%s is protected and must not be destroyed: it has branches or approvals, and neither it nor each of its terraform stages says `allow-destroy` on the default branch.", env)
 	}
 	return all
 }
@@ -256,6 +256,11 @@ func required(rules pipeline.EnvironmentDefinition, c pipeline.Candidate) int {
 	return n
 }
 
+// preventsSelf: nobody takes down what others may need on their own word alone, whatever the environment lets them do otherwise.
+func preventsSelf(rules pipeline.EnvironmentDefinition, c pipeline.Candidate) bool {
+	return rules.Approvals.PreventSelfApproval || c.Action == pipeline.ActionDestroy
+}
+
 // approvers are the different people whose approval of exactly this candidate counts.
 func approvers(rules pipeline.EnvironmentDefinition, c pipeline.Candidate, f Facts) []string {
 	var counted []string
@@ -264,7 +269,7 @@ func approvers(rules pipeline.EnvironmentDefinition, c pipeline.Candidate, f Fac
 		_, self := f.Self[strings.ToLower(v.Login)]
 		switch {
 		case !v.Allowed || v.Unknown || v.Login == "" || v.Fingerprint != fingerprint:
-		case self && rules.Approvals.PreventSelfApproval:
+		case self && preventsSelf(rules, c):
 		case slices.ContainsFunc(counted, func(login string) bool { return strings.EqualFold(login, v.Login) }):
 		default:
 			counted = append(counted, v.Login)
@@ -284,7 +289,7 @@ func (d *Decision) holdApprovals(rules pipeline.EnvironmentDefinition, c pipelin
 	if f.Voided != "" {
 		why += " " + f.Voided
 	}
-	if len(f.Self) > 0 && rules.Approvals.PreventSelfApproval {
+	if len(f.Self) > 0 && preventsSelf(rules, c) {
 		why += " " + selfList(f.Self)
 	}
 	return &pipeline.Missing{

@@ -106,7 +106,7 @@ func obstacles() []obstacle {
 func told(s situation) string {
 	d := s.decide()
 	lines := []string{string(d.Answer)}
-	if title := d.Title(s.rules); title != "" {
+	if title := d.Title(s.rules, s.c); title != "" {
 		lines = append(lines, "title: "+title)
 	}
 	for _, m := range d.Missing {
@@ -167,6 +167,18 @@ func TestWhatADecisionSays(t *testing.T) {
 		}},
 		{"a plan that destroys", func(s *situation) {
 			s.c.Parts = []pipeline.Part{{Kind: pipeline.PartPlan, Name: "tf", Value: "1", ExtraApproval: "the plan destroys 2 resources"}}
+		}},
+		{"a plan that destroys a database", func(s *situation) {
+			s.c.Parts = []pipeline.Part{{Kind: pipeline.PartPlan, Name: "tf", Value: "1", ExtraApproval: "the plan destroys 2 resources, among them the database aws_db_instance.main", Lost: "the database aws_db_instance.main"}}
+		}},
+		{"a plan that may destroy a database", func(s *situation) {
+			s.rules.Approvals.Required = 1
+			s.c.Parts = []pipeline.Part{{Kind: pipeline.PartPlan, Name: "tf", Value: "1", Lost: "the database aws_db_instance.main"}}
+		}},
+		{"a destroy", func(s *situation) {
+			destroyed(s)
+			s.rules.Approvals.PreventSelfApproval = false
+			s.f.Self = map[string]string{"alice": "asked for it"}
 		}},
 		{"the giver of an approval is unknown", func(s *situation) {
 			s.rules.Approvals.Required = 1
@@ -320,6 +332,8 @@ func TestApprovals(t *testing.T) {
 		{"a destroy has one", 0, []string{"carol"}, func(s *situation) { destroys(s); destroyed(s) }, "open [carol]"},
 		{"a destroy that may destroy has one, too", 0, nil, destroyed, "hold []"},
 		{"a destroy where one is needed wants one more", 1, []string{"carol"}, func(s *situation) { destroys(s); destroyed(s) }, "hold [carol]"},
+		{"a destroy by whoever asked, though people may approve their own", 0, []string{"alice"}, func(s *situation) { destroyed(s); asked(s); anyone(s) }, "hold []"},
+		{"a destroy by somebody else where people may approve their own", 0, []string{"alice", "carol"}, func(s *situation) { destroyed(s); asked(s); anyone(s) }, "open [carol]"},
 		{"a rollback that destroys", 0, nil, func(s *situation) { rollback(s); destroys(s); s.rules.RollbackWithoutApproval = true }, "hold []"},
 	}
 	for _, tc := range cases {
@@ -594,7 +608,7 @@ func (s situation) against() (names []string) {
 	}
 	people := map[string]bool{}
 	for _, v := range f.Votes {
-		if _, own := f.Self[strings.ToLower(v.Login)]; v.Allowed && !v.Unknown && v.Fingerprint == c.Fingerprint() && (!own || !r.Approvals.PreventSelfApproval) {
+		if _, own := f.Self[strings.ToLower(v.Login)]; v.Allowed && !v.Unknown && v.Fingerprint == c.Fingerprint() && (!own || !r.Approvals.PreventSelfApproval && c.Action != pipeline.ActionDestroy) {
 			people[strings.ToLower(v.Login)] = true
 		}
 	}

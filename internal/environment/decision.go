@@ -51,13 +51,17 @@ func (d *Decision) add(m *pipeline.Missing) {
 	}
 }
 
-// Title is one line that says what is waited for.
-func (d Decision) Title(rules pipeline.EnvironmentDefinition) string {
+// Title is one line that says what is waited for and, to whoever is to approve it, what would be lost.
+func (d Decision) Title(rules pipeline.EnvironmentDefinition, c pipeline.Candidate) string {
 	if len(d.Missing) == 0 {
 		return ""
 	}
 	if d.Lacks(RuleApprovals) && d.Answer == Hold {
-		return fmt.Sprintf("Waiting for %s of %s", count(d.Required-d.Approved, "approval"), people(rules.Approvals.From))
+		title := fmt.Sprintf("Waiting for %s of %s", count(d.Required-d.Approved, "approval"), people(rules.Approvals.From))
+		if lost := c.Lost(); lost != "" {
+			title += "; it destroys " + lost
+		}
+		return title
 	}
 	first := d.Missing[0]
 	if first.Rule == RuleTurn {

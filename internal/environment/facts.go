@@ -124,7 +124,7 @@ func (k *Keeper) votes(ctx context.Context, c *case_, pull Pull) error {
 		}
 		c.facts.Votes = append(c.facts.Votes, Vote{Person: person, Fingerprint: a.Fingerprint})
 	}
-	if !c.rules.Approvals.PreventSelfApproval {
+	if !preventsSelf(c.rules, c.candidate) {
 		return nil
 	}
 	self, err := k.self(ctx, c.run.Trigger, c.entry.Askers, pull)

@@ -17,7 +17,7 @@ func (k *Keeper) hold(ctx context.Context, c case_, d Decision) error {
 		return err
 	}
 	hold := pipeline.Hold{
-		Title: d.Title(c.rules), Missing: d.Missing, Until: d.Until, Ahead: d.Ahead, Person: d.Lacks(RuleApprovals),
+		Title: d.Title(c.rules, c.candidate), Missing: d.Missing, Until: d.Until, Ahead: d.Ahead, Person: d.Lacks(RuleApprovals),
 		Approved: d.Approved, Required: d.Required,
 	}
 	if err := k.stay(ctx, c.run.ID, c.entry, c.candidate, hold); err != nil {

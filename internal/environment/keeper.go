@@ -169,9 +169,9 @@ func closing(c case_, d Decision) (pipeline.EntryState, string) {
 	case d.Lacks(RuleMoved):
 		return pipeline.EntryVoid, "Void: " + movedList(c.facts.Moved)
 	case d.Lacks(RuleRejected):
-		return pipeline.EntryRejected, d.Title(c.rules)
+		return pipeline.EntryRejected, d.Title(c.rules, c.candidate)
 	default:
-		return pipeline.EntryCancelled, "Refused: " + d.Title(c.rules)
+		return pipeline.EntryCancelled, "Refused: " + d.Title(c.rules, c.candidate)
 	}
 }
 

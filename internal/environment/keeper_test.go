@@ -572,6 +572,10 @@ func TestDestroyed(t *testing.T) {
 	h.rule(func(r *pipeline.EnvironmentDefinition) { r.AllowDestroy = true })
 	id := h.submit(wished(pipeline.ActionDestroy, "production"))
 	h.settle()
+	// Whoever asked is refused though production lets people approve their own.
+	if got, asker := h.approve(id, h.load(id).Trigger.Actor), h.load(id).Trigger.Actor; got != asker+" asked for it, and nothing is taken down without the approval of somebody else." {
+		t.Fatalf("%q", got)
+	}
 	if got := h.approve(id, "carol"); got != "" {
 		t.Fatal(got)
 	}

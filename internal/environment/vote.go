@@ -79,6 +79,8 @@ func refuseVote(rules pipeline.EnvironmentDefinition, c pipeline.Candidate, f Fa
 		return no("%s asks for no approval.", rules.Name)
 	case isSelf && rules.Approvals.PreventSelfApproval:
 		return no("%s %s, and %s does not let people approve their own.", voter.Login, self, rules.Name)
+	case isSelf && preventsSelf(rules, c):
+		return no("%s %s, and nothing is taken down without the approval of somebody else.", voter.Login, self)
 	case hasVoted(f, c, voter):
 		return no("%s has approved exactly this already.", voter.Login)
 	default:

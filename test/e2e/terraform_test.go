@@ -360,6 +360,8 @@ func TestDestroyAnEnvironment(t *testing.T) {
 	if list := h.outside(infra(""), "state", "list"); !strings.Contains(list, "network") {
 		t.Fatalf("destroyed without an approval:\n%s", list)
 	}
+	h.say("bob", number, "/approve review", "-1")
+	h.refusedWith(number, "bob asked for it, and nothing is taken down without the approval of somebody else")
 	h.say("carol", number, "/approve review", "rocket")
 	gone := h.check(head, stage, func(run githubtest.CheckRun) bool { return run.ID == waiting.ID && passed(run) })
 	contains(t, gone.Title, "1 destroyed")
