@@ -360,6 +360,10 @@ func (h *house) CreateRelease(ctx context.Context, r pipeline.Release, files []p
 	return made.Release, made.created, err
 }
 
+func (h *house) Release(ctx context.Context, repo int64, name string, number int64) (pipeline.Release, error) {
+	return called(h, func() (pipeline.Release, error) { return h.db.Release(ctx, repo, name, number) })
+}
+
 func (h *house) Record(ctx context.Context, r pipeline.AuditRecord) error {
 	_, err := called(h, func() (bool, error) { return true, h.db.Record(ctx, r) })
 	return err

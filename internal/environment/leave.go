@@ -67,7 +67,11 @@ func (k *Keeper) release(ctx context.Context, run pipeline.Run, entry pipeline.E
 	if err != nil {
 		return err
 	}
-	release, created, err := k.store.CreateRelease(ctx, k.releaseOf(run, entry, files), files)
+	before, err := k.running(ctx, run.Trigger.Repository.ID, entry.Environment)
+	if err != nil {
+		return err
+	}
+	release, created, err := k.store.CreateRelease(ctx, k.releaseOf(run, entry, files, before), files)
 	if err != nil {
 		return fmt.Errorf("release of run %d in %s: %w", run.ID, entry.Environment, err)
 	}
@@ -108,12 +112,29 @@ func (k *Keeper) left(ctx context.Context, run pipeline.Run, entry pipeline.Entr
 	})
 }
 
-func (k *Keeper) releaseOf(run pipeline.Run, entry pipeline.Entry, files []pipeline.ReleaseFile) pipeline.Release {
+// running is the release that an environment runs; an empty one where that is none of ours.
+func (k *Keeper) running(ctx context.Context, repositoryID int64, environment string) (pipeline.Release, error) {
+	state, err := k.store.EnvironmentState(ctx, repositoryID, environment)
+	if err != nil {
+		return pipeline.Release{}, fmt.Errorf("state of %s: %w", environment, err)
+	}
+	if state.Release == 0 {
+		return pipeline.Release{}, nil
+	}
+	release, err := k.store.Release(ctx, repositoryID, environment, state.Release)
+	if err != nil {
+		return pipeline.Release{}, fmt.Errorf("release %d of %s: %w", state.Release, environment, err)
+	}
+	return release, nil
+}
+
+func (k *Keeper) releaseOf(run pipeline.Run, entry pipeline.Entry, files []pipeline.ReleaseFile, before pipeline.Release) pipeline.Release {
 	t := run.Trigger
 	r := pipeline.Release{
 		RepositoryID: t.Repository.ID, Environment: entry.Environment, Action: entry.Action, RunID: run.ID, RunNumber: run.Number,
 		Commit: t.SHA, Ref: t.Ref, Branch: t.Enters(), PullRequest: t.PullRequest, Title: t.Title,
 		Actor: t.Actor, Approvals: entry.Approvals, Outputs: outputsBefore(run, entry.Environment),
+		Infrastructure: run.Infrastructure(entry.Environment, before),
 		EnteredAt: entry.EnteredAt, At: k.clock.Now(),
 	}
 	if c := entry.Candidate; c != nil {

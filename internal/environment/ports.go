@@ -16,6 +16,8 @@ type Store interface {
 	ChangeEnvironment(ctx context.Context, repositoryID int64, name string, change func(*pipeline.EnvironmentState) error) (pipeline.EnvironmentState, error)
 	// CreateRelease gives the release its number; the same one again is found, and created is false.
 	CreateRelease(ctx context.Context, release pipeline.Release, files []pipeline.ReleaseFile) (stored pipeline.Release, created bool, err error)
+	// Release returns pipeline.ErrNotFound.
+	Release(ctx context.Context, repositoryID int64, environment string, number int64) (pipeline.Release, error)
 	Record(ctx context.Context, record pipeline.AuditRecord) error
 	Pushes(ctx context.Context, repositoryID int64, sha string) ([]pipeline.PushRecord, error)
 }

@@ -22,6 +22,7 @@ func (e *Engine) execute(ctx context.Context, run Run, s StageRun) error {
 		if task.Current, err = e.currentRelease(ctx, run, s); err != nil {
 			return err
 		}
+		giveInfrastructure(&task, run)
 		if task.Running, err = e.runningImages(ctx, run, s); err != nil {
 			return err
 		}

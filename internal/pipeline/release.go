@@ -31,6 +31,9 @@ type Release struct {
 	Approvals     []Approval `json:"approvals,omitempty"`
 	// Outputs are those of the stages before the environment's own, as variables: a rollback gives them again.
 	Outputs map[string]string `json:"outputs,omitempty"`
+	// Infrastructure are the outputs of the environment's terraform stages, by their ids: what it had when the release was
+	// made. A rollback that leaves the infrastructure as it is gives those of the release that runs.
+	Infrastructure map[string]map[string]string `json:"infrastructure,omitempty"`
 	// Files names what is kept with the release, such as its manifests (ReleaseFile).
 	Files     []string  `json:"files,omitempty"`
 	EnteredAt time.Time `json:"entered_at"`

@@ -129,7 +129,7 @@ func neededOutputs(run Run, spec StageSpec) map[string]string {
 			seen[need.Stage] = true
 			s := run.current(need.Stage)
 			for name, value := range s.Result.Outputs {
-				outputs["SLIPWAY_OUTPUT_"+envName(s.Spec.ID)+"_"+envName(name)] = value
+				outputs[outputVariable(s.Spec.ID, name)] = value
 			}
 			visit(s.Spec)
 		}
@@ -146,11 +146,14 @@ func (r *Run) OutputsOutside(environment string) map[string]string {
 			continue
 		}
 		for name, value := range s.Result.Outputs {
-			outputs["SLIPWAY_OUTPUT_"+envName(s.Spec.ID)+"_"+envName(name)] = value
+			outputs[outputVariable(s.Spec.ID, name)] = value
 		}
 	}
 	return outputs
 }
+
+// outputVariable is the variable by which later stages know an output.
+func outputVariable(id, name string) string { return "SLIPWAY_OUTPUT_" + envName(id) + "_" + envName(name) }
 
 // envName makes an environment variable's name part of an id: upper case, everything but letters and digits becomes _.
 func envName(id string) string {

@@ -323,6 +323,31 @@ func TestPlanRollbackAndDestroy(t *testing.T) {
 	h.refusedWith(number, "protected and must not be destroyed")
 }
 
+// A rollback without --infra runs on the infrastructure that is there, and its stages are told where that is.
+func TestRollbackOnTheInfrastructureThatIsThere(t *testing.T) {
+	h := infraSite(t, infraPipeline)
+	h.start()
+	var first string
+	var number int
+	for _, address := range []string{"one.example.com", "two.example.com"} {
+		_, number = h.proposed(strings.TrimSuffix(address, ".example.com"), infra(output("address", fmt.Sprintf("%q", address), "")))
+		merge := h.merged(number)
+		h.check(merge, planned, waits)
+		h.say("carol", number, "/approve production", "rocket")
+		contains(t, h.check(merge, "app (production)", passed).Text, "the address is "+address)
+		h.check(merge, "deployment-summary", passed)
+		if first == "" {
+			first = merge
+		}
+	}
+	deployed := h.check(first, "app (production)", passed)
+	h.say("alice", number, "/rollback production --to 1", "eyes")
+	h.check(first, "app (production)", func(run githubtest.CheckRun) bool { return run.ID != deployed.ID && waits(run) })
+	h.say("carol", number, "/approve production", "rocket")
+	back := h.check(first, "app (production)", func(run githubtest.CheckRun) bool { return run.ID != deployed.ID && passed(run) })
+	contains(t, back.Text, "the address is two.example.com")
+}
+
 const reviewPipeline = `on:
   push: {branches: [main]}
   pull_request: {branches: [main]}
