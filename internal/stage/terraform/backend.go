@@ -28,6 +28,8 @@ type backend struct {
 	folder string
 	// workspace is empty for the default one.
 	workspace string
+	// unmade: there is no such workspace yet, and this plan does not make it.
+	unmade bool
 }
 
 // newBackend merges the file's settings with those of the stage.
@@ -112,12 +114,12 @@ func (b backend) statePath() string {
 	return filepath.Join(b.folder, "workspaces", b.workspace, "terraform.tfstate")
 }
 
-// overriding is a file that moves a local state out of the checkout.
-func (b backend) overriding() []byte {
+// overriding is a file that moves a local state out of the checkout, into a folder.
+func overriding(folder string) []byte {
 	file := hclwrite.NewEmptyFile()
 	local := file.Body().AppendNewBlock("terraform", nil).Body().AppendNewBlock("backend", []string{backendLocal}).Body()
-	local.SetAttributeValue("path", cty.StringVal(filepath.Join(b.folder, "terraform.tfstate")))
-	local.SetAttributeValue("workspace_dir", cty.StringVal(filepath.Join(b.folder, "workspaces")))
+	local.SetAttributeValue("path", cty.StringVal(filepath.Join(folder, "terraform.tfstate")))
+	local.SetAttributeValue("workspace_dir", cty.StringVal(filepath.Join(folder, "workspaces")))
 	return file.Bytes()
 }
 
@@ -136,7 +138,7 @@ func (a *attempt) keepLocalState() error {
 	if err := makeFolder(cache, hashOf(scope)[:16]); err != nil {
 		return fmt.Errorf("make the folder of the state: %w", err)
 	}
-	if err := a.s.Root().WriteFile(a.inDir(override), a.backend.overriding(), 0o600); err != nil {
+	if err := a.s.Root().WriteFile(a.inDir(override), overriding(a.backend.folder), 0o600); err != nil {
 		return fmt.Errorf("write %s: %w", a.inDir(override), err)
 	}
 	return nil

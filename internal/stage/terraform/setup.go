@@ -137,7 +137,7 @@ func (a *attempt) init(ctx context.Context, more []string) error {
 	}
 	defer release()
 	args := []string{"init", "-input=false", "-no-color"}
-	if a.backend.kind != backendLocal {
+	if a.backend.kind != backendLocal && !a.backend.unmade {
 		for _, name := range sortedKeys(a.settings.BackendConfig) {
 			args = append(args, "-backend-config="+name+"="+a.settings.BackendConfig[name])
 		}
@@ -193,15 +193,4 @@ func (a *attempt) lockPlugins(ctx context.Context) (release func(), err error) {
 		return nil, errors.Join(fmt.Errorf("lock the cache of providers: %w", err), file.Close())
 	}
 	return func() { _ = file.Close() }, nil // nothing was written; the lock goes with it
-}
-
-func (a *attempt) selectWorkspace(ctx context.Context) error {
-	if a.backend.workspace == "" {
-		return nil
-	}
-	exit, err := a.run(ctx, command{args: []string{"workspace", "select", "-or-create=true", "-no-color", a.backend.workspace}, access: true})
-	if err == nil && !exit.OK() {
-		err = a.broken("Selecting the workspace "+a.backend.workspace, exit)
-	}
-	return err
 }

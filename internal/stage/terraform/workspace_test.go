@@ -1,0 +1,39 @@
+package terraform
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/slipwayhq/slipway/internal/pipeline"
+)
+
+// A plan that nobody applies makes no workspace: that would lock the state and write into its bucket.
+func TestWorkspaceThatIsNotThere(t *testing.T) {
+	w := newBucketWorld(t, aThing+"output \"workspace\" {\n  value = terraform.workspace\n}\n", "acme-state")
+	w.with = map[string]any{"workspace": "blue"}
+	w.steps = pipeline.PrepareOnly
+	p := w.planned(t)
+	if p.verdict.Title != "1 to add, 0 to change, 0 to destroy" || p.Recorded.Outputs["workspace"] != "blue" {
+		t.Errorf("title = %q, outputs = %v", p.verdict.Title, p.Recorded.Outputs)
+	}
+	if keys := w.keys(t); len(keys) > 0 {
+		t.Errorf("a pull request wrote %q", keys)
+	}
+	if section, _ := p.SectionTitled("The workspace blue"); !strings.Contains(section.Text, "the deploy makes the workspace") {
+		t.Errorf("section = %+v", section)
+	}
+	if _, told := p.SectionTitled("Where the state is"); told {
+		t.Error("the state is said to be on this machine")
+	}
+
+	w.steps = pipeline.PrepareThenApply
+	w.applied(t)
+	w.steps = pipeline.PrepareOnly
+	p = w.planned(t)
+	if p.verdict.Title != "No changes" {
+		t.Errorf("title = %q: the workspace is there now", p.verdict.Title)
+	}
+	if _, told := p.SectionTitled("The workspace blue"); told {
+		t.Error("a workspace that is there is said not to be")
+	}
+}
