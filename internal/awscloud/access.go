@@ -27,10 +27,11 @@ const (
 
 // Access are credentials of one run.
 type Access struct {
-	config  aws.Config
-	keys    aws.Credentials
-	region  string
-	assumed bool
+	config    aws.Config
+	keys      aws.Credentials
+	region    string
+	assumed   bool
+	endpoints Endpoints
 }
 
 // Identity is who AWS takes the credentials for.
@@ -53,19 +54,37 @@ func Open(ctx context.Context, r Request) (*Access, error) {
 	if r.keys() {
 		options = append(options, config.WithCredentialsProvider(credentials.StaticCredentialsProvider{Value: keys}))
 	}
+	if !r.keys() {
+		// The machine's own identity speaks to whom the operator names, and not to whom a commit does.
+		r.Endpoints.STS = ""
+	} else if r.Endpoints.All != "" {
+		options = append(options, config.WithBaseEndpoint(r.Endpoints.All))
+	}
 	loaded, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return nil, fmt.Errorf("settings of the AWS client: %w", err)
 	}
 	if r.Role == "" {
-		return &Access{config: loaded, keys: keys, region: r.Region}, nil
+		return &Access{config: loaded, keys: keys, region: r.Region, endpoints: r.Endpoints}, nil
 	}
 	keys, err = assume(ctx, loaded, r)
 	if err != nil {
 		return nil, err
 	}
 	loaded.Credentials = credentials.StaticCredentialsProvider{Value: keys}
-	return &Access{config: loaded, keys: keys, region: r.Region, assumed: true}, nil
+	if r.Endpoints.All != "" {
+		loaded.BaseEndpoint = &r.Endpoints.All // what the role lent is the stage's
+	}
+	return &Access{config: loaded, keys: keys, region: r.Region, assumed: true, endpoints: r.Endpoints}, nil
+}
+
+// newSTS is a client of STS, at another server where one is named.
+func newSTS(c aws.Config, at string) *sts.Client {
+	return sts.NewFromConfig(c, func(o *sts.Options) {
+		if at != "" {
+			o.BaseEndpoint = &at
+		}
+	})
 }
 
 func orDefault(region string) string {
@@ -80,7 +99,7 @@ func assume(ctx context.Context, from aws.Config, r Request) (aws.Credentials, e
 	if duration <= 0 {
 		duration = roleFor
 	}
-	out, err := sts.NewFromConfig(from).AssumeRole(ctx, &sts.AssumeRoleInput{
+	out, err := newSTS(from, r.Endpoints.STS).AssumeRole(ctx, &sts.AssumeRoleInput{
 		RoleArn: &r.Role, RoleSessionName: aws.String(sessionName(r.Tags)), DurationSeconds: aws.Int32(int32(duration.Seconds())),
 		Tags: sessionTags(r.Tags),
 	})
@@ -147,7 +166,7 @@ func (a *Access) Secrets() map[string]string {
 func (a *Access) Identity(ctx context.Context) (Identity, error) {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	out, err := sts.NewFromConfig(a.config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	out, err := newSTS(a.config, a.endpoints.STS).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		return Identity{}, Explain(err, "tell who the stage is")
 	}

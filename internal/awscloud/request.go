@@ -14,6 +14,7 @@ const (
 	sessionToken = "AWS_SESSION_TOKEN"     //nolint:gosec // the name of a variable
 	region       = "AWS_REGION"
 	regionToo    = "AWS_DEFAULT_REGION"
+	endpoint     = "AWS_ENDPOINT_URL"
 )
 
 // Request is whose credentials a stage uses, and where.
@@ -23,6 +24,8 @@ type Request struct {
 	Region                                     string
 	// Role is the ARN of a role to assume; empty: the keys are used as they are.
 	Role string
+	// Endpoints are other servers than AWS's own, as the stage's variables name them.
+	Endpoints Endpoints
 	// Tags go with the role's credentials, so that its trust policy can tell repositories and environments apart.
 	Tags Tags
 	// Duration of the role's credentials; 0: an hour, which is what a role allows unless told otherwise.
@@ -36,11 +39,22 @@ type Tags struct {
 	Run         int64
 }
 
+// Endpoints are the addresses of servers that speak AWS's protocols; empty: what the machine's own variables say, else AWS.
+type Endpoints struct{ All, STS, S3, DynamoDB string }
+
+// endpointsOf reads the variables by which every client of AWS is told of another server.
+func endpointsOf(env map[string]string) Endpoints {
+	return Endpoints{
+		All: env[endpoint], STS: env[endpoint+"_STS"], S3: env[endpoint+"_S3"], DynamoDB: env[endpoint+"_DYNAMODB"],
+	}
+}
+
 // RequestOf reads from a task what its stage may use. secret is Session.Secret.
 func RequestOf(task pipeline.Task, secret func(name string) (string, bool)) Request {
 	r := Request{
-		Region: cmp.Or(task.Stage.Env[region], task.Stage.Env[regionToo]),
-		Tags:   Tags{Repository: task.Trigger.Repository.FullName(), Environment: task.Stage.Environment, Run: task.RunNumber},
+		Region:    cmp.Or(task.Stage.Env[region], task.Stage.Env[regionToo]),
+		Endpoints: endpointsOf(task.Stage.Env),
+		Tags:      Tags{Repository: task.Trigger.Repository.FullName(), Environment: task.Stage.Environment, Run: task.RunNumber},
 	}
 	r.AccessKeyID, _ = secret(keyID)
 	r.SecretAccessKey, _ = secret(secretKey)

@@ -1,6 +1,7 @@
 package awscloud
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,8 +32,8 @@ func (a *Access) S3(b Bucket) *s3.Client {
 			o.Region = b.Region
 		}
 		o.UsePathStyle = b.PathStyle || o.BaseEndpoint != nil
-		if b.Endpoint != "" {
-			o.BaseEndpoint, o.UsePathStyle = aws.String(b.Endpoint), true
+		if at := cmp.Or(b.Endpoint, a.endpoints.S3); at != "" {
+			o.BaseEndpoint, o.UsePathStyle = aws.String(at), true
 		}
 	})
 }
@@ -43,8 +44,8 @@ func (a *Access) DynamoDB(t Table) *dynamodb.Client {
 		if t.Region != "" {
 			o.Region = t.Region
 		}
-		if t.Endpoint != "" {
-			o.BaseEndpoint = aws.String(t.Endpoint)
+		if at := cmp.Or(t.Endpoint, a.endpoints.DynamoDB); at != "" {
+			o.BaseEndpoint = aws.String(at)
 		}
 	})
 }

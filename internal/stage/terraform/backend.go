@@ -90,6 +90,9 @@ func (b backend) bucket() awscloud.Bucket {
 	}
 }
 
+// sts is where the backend asks who it is; empty: where everybody does.
+func (b backend) sts() string { return first(b.settings["endpoints.sts"], b.settings["sts_endpoint"]) }
+
 func (b backend) table() awscloud.Table {
 	return awscloud.Table{
 		Name: b.settings["dynamodb_table"], Region: b.settings["region"],

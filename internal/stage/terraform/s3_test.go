@@ -265,3 +265,48 @@ func stateOf(t *testing.T, facts []byte) []byte {
 	}
 	return append([]byte(`"state":`), rest[:end+1]...)
 }
+
+// deadAWS is what the real AWS is to a stage that has nothing to do with it.
+const deadAWS = "http://127.0.0.1:1"
+
+// AWS is asked who the stage is only where something needs it, and where the configuration or the stage says.
+func TestServersThatAreNotAWS(t *testing.T) {
+	elsewhere := func(t *testing.T) bucketWorld {
+		t.Helper()
+		w := newBucketWorld(t, aThing, "acme-state")
+		t.Setenv("AWS_ENDPOINT_URL", deadAWS)
+		w.machine = []string{"AWS_EC2_METADATA_DISABLED=true"}
+		return w
+	}
+	t.Run("nothing needs AWS", func(t *testing.T) {
+		w := elsewhere(t)
+		delete(w.files, "infra/backend.tf")
+		w.planned(t)
+	})
+	t.Run("a backend that says so", func(t *testing.T) {
+		w := elsewhere(t)
+		w.files["infra/backend.tf"] = strings.Replace(inBucket, "    use_path_style", "    endpoints = { s3 = \""+w.server+"\" }\n    skip_credentials_validation = true\n"+
+			"    skip_requesting_account_id = true\n    skip_region_validation = true\n    skip_metadata_api_check = true\n    use_path_style", 1)
+		w.applied(t)
+		if keys := w.keys(t); len(keys) != 1 {
+			t.Errorf("the bucket holds %q", keys)
+		}
+	})
+	t.Run("a backend with an STS of its own", func(t *testing.T) {
+		w := elsewhere(t)
+		w.files["infra/backend.tf"] = strings.Replace(inBucket, "    use_path_style", "    endpoints = { s3 = \""+w.server+"\", sts = \""+w.server+"\" }\n    use_path_style", 1)
+		w.planned(t)
+	})
+	t.Run("the stage's variables", func(t *testing.T) {
+		w := elsewhere(t)
+		w.env = map[string]string{"AWS_ENDPOINT_URL": w.server}
+		w.machine = append(w.machine, "AWS_ENDPOINT_URL="+w.server) // as the runner hands them to commands
+		w.planned(t)
+	})
+	t.Run("the stage's variables, by service", func(t *testing.T) {
+		w := elsewhere(t)
+		w.env = map[string]string{"AWS_ENDPOINT_URL_STS": w.server, "AWS_ENDPOINT_URL_S3": w.server}
+		w.machine = append(w.machine, "AWS_ENDPOINT_URL="+w.server)
+		w.planned(t)
+	})
+}

@@ -56,6 +56,7 @@ func (a *attempt) findVarFiles() ([]string, error) {
 // checkAccess finds out before Terraform starts whether AWS takes the credentials, and whether the state can be there.
 func (a *attempt) checkAccess(ctx context.Context) error {
 	a.request = awscloud.RequestOf(a.s.Task(), a.s.Secret)
+	a.request.Endpoints.STS = first(a.backend.sts(), a.request.Endpoints.STS)
 	needed := a.config.usesAWS || a.backend.kind == backendS3 && !a.backend.ownCredentials()
 	if a.request.Empty() && !needed {
 		return nil
@@ -63,6 +64,9 @@ func (a *attempt) checkAccess(ctx context.Context) error {
 	return a.s.Step(ctx, "Check access", func(ctx context.Context) (string, error) {
 		if err := a.openAccess(ctx); err != nil {
 			return "", err
+		}
+		if !needed && a.request.Role == "" {
+			return "", nil // keys of another server, maybe, which has nothing to do with AWS
 		}
 		who, err := a.access.Identity(ctx)
 		if err != nil {
