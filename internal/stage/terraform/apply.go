@@ -176,6 +176,9 @@ func (a *attempt) carryOut(ctx context.Context, known facts, file string) (pipel
 
 // applied is the title of a plan that was carried out: what was lost is named to the end.
 func (f facts) applied(done string) string {
+	if f.Drifted {
+		return "Nothing to change; what was changed outside is in the state now"
+	}
 	title := "Applied: " + done
 	if f.Lost != "" {
 		title += "; destroyed " + f.Lost

@@ -39,6 +39,8 @@ type facts struct {
 	Destroy bool   `json:"destroy,omitempty"`
 	// Empty: there is nothing to apply.
 	Empty bool `json:"empty,omitempty"`
+	// Drifted: nothing is to be done but to take into the state what was changed outside.
+	Drifted bool `json:"drifted,omitempty"`
 	// Lost names what is destroyed for good or for long.
 	Lost string `json:"lost,omitempty"`
 	// Counts are what is planned.
@@ -223,7 +225,8 @@ func (a *attempt) keep(ctx context.Context, file string, plan report.Plan) (fact
 	known := facts{
 		Tool: a.tool.Name, Version: a.tool.Version.String(), Dir: a.settings.Dir, Backend: a.backend.String(), Workspace: a.backend.workspace,
 		State: now, Commit: task.Trigger.SHA, Base: task.Trigger.BaseSHA, Stage: stageHash(task.Stage), Plan: hashBytes(content),
-		Destroy: a.destroys(), Empty: plan.Empty(), Lost: plan.Losses(), Counts: plan.Counts(),
+		Destroy: a.destroys(), Empty: plan.Empty() && len(plan.Drift) == 0,
+		Drifted: plan.Empty() && len(plan.Drift) > 0, Lost: plan.Losses(), Counts: plan.Counts(),
 	}
 	// What makes it the same plan: not the file, whose bytes differ each time.
 	known.Value = hashOf(known.Tool, known.Version, known.Dir, known.Backend, known.Workspace, known.State.Serial, known.State.Lineage,
@@ -255,8 +258,11 @@ func stageHash(spec pipeline.StageSpec) string {
 
 func (a *attempt) part(known facts, plan report.Plan) pipeline.Part {
 	part := pipeline.Part{Kind: pipeline.PartPlan, Name: a.s.Task().Stage.Key, Value: known.Value, Detail: known.Counts.String()}
-	if plan.Empty() {
+	switch {
+	case known.Empty:
 		part.Detail = "no changes"
+	case known.Drifted:
+		part.Detail = plan.Title()
 	}
 	// Always: whether it needs nobody is for the gate to say, by the default branch's allow-destroy.
 	part.ExtraApproval, part.Lost = plan.Danger(), plan.Losses()

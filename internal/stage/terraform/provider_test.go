@@ -132,3 +132,22 @@ func TestProvidersAreShared(t *testing.T) {
 		t.Errorf("%d of %d runs used the cache: one was to fill it, the others to wait for that\n%s", n, len(logs), logs[0])
 	}
 }
+
+// Drift that the configuration agrees with needs no change, and is written into the state: it is told once.
+func TestDriftThatTheConfigurationAgreesWith(t *testing.T) {
+	w, file := fileWorld(t)
+	w.applied(t)
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	before, _, _ := strings.Cut(w.files["infra/main.tf"], "resource ")
+	w.files["infra/main.tf"] = before
+	p := w.planned(t)
+	if want := "No changes; 1 resource was changed outside of Terraform"; p.verdict.Title != want || p.Recorded.Parts[0].Detail != want {
+		t.Errorf("title = %q, part = %+v", p.verdict.Title, p.Recorded.Parts[0])
+	}
+	wantVerdict(t, w.apply(t.Context(), t, p), pipeline.StatusSuccess, "Nothing to change; what was changed outside is in the state now", "")
+	if again := w.planned(t); again.verdict.Title != "No changes" {
+		t.Errorf("title = %q: it is drift still", again.verdict.Title)
+	}
+}
