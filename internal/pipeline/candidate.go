@@ -233,8 +233,8 @@ func restored(parts []Part) []Part {
 	return images
 }
 
-// specHash is of what a stage is to do, without what only says when.
+// specHash is of what a stage is to do, without what only says when, or is only told.
 func specHash(spec StageSpec) string {
-	spec.Needs, spec.Hold, spec.Skip = nil, "", ""
+	spec.Needs, spec.Hold, spec.Skip, spec.Alike = nil, "", "", nil
 	return hashOf(spec)
 }

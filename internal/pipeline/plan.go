@@ -95,6 +95,7 @@ func specsOf(t Trigger, d Definition, def StageDefinition, facts PlanFacts) ([]S
 		if i < len(def.LegWith) {
 			spec.With = def.LegWith[i]
 		}
+		setEnvironment(&spec, d)
 		spec.Checkout = d.Checkout
 		setSteps(&spec, t, facts)
 		setSecrets(&spec, d)

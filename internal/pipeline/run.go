@@ -37,6 +37,8 @@ type StageSpec struct {
 	GoesBack bool `json:"goes_back,omitempty"`
 	// OptionalSecrets are given where somebody has set them.
 	OptionalSecrets []string `json:"optional_secrets,omitempty"`
+	// Alike are other environments for which a terraform stage of the file keeps its state by the same settings.
+	Alike []string `json:"alike,omitempty"`
 	// Skip, where set, is why this stage will not run, known before anything started.
 	Skip string `json:"skip,omitempty"`
 	// Hold, where set, is why this stage waits for a person before it may start (Run.Released).

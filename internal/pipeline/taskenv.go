@@ -153,7 +153,9 @@ func (r *Run) OutputsOutside(environment string) map[string]string {
 }
 
 // outputVariable is the variable by which later stages know an output.
-func outputVariable(id, name string) string { return "SLIPWAY_OUTPUT_" + envName(id) + "_" + envName(name) }
+func outputVariable(id, name string) string {
+	return "SLIPWAY_OUTPUT_" + envName(id) + "_" + envName(name)
+}
 
 // envName makes an environment variable's name part of an id: upper case, everything but letters and digits becomes _.
 func envName(id string) string {

@@ -63,6 +63,10 @@ var formats = map[string]textFormat{ //nolint:gochecknoglobals // a constant tab
 		pattern: regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`),
 		must:    "letters, digits, ., - and _, beginning with a letter or digit",
 	},
+	"workspace": {
+		pattern: regexp.MustCompile(`^(?:[A-Za-z0-9]|\$\{\{ *environment *\}\})(?:[A-Za-z0-9._-]|\$\{\{ *environment *\}\}){0,127}$`),
+		must:    "letters, digits, ., - and _, beginning with a letter or digit, in which ${{ environment }} is filled in",
+	},
 	"terraform-variable": {
 		pattern: regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,127}$`),
 		must:    "the name of a Terraform variable",

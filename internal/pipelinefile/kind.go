@@ -23,7 +23,7 @@ func kinds() []kind {
 		{name: "python", doc: "Installs the requirements and runs the tests with coverage.", settings: func() any { return new(PythonSettings) }},
 		{name: "python-security", doc: "flake8, bandit and an audit of the dependencies.", settings: func() any { return new(PythonSecuritySettings) }},
 		{name: "image", doc: "Builds a container image, scans it and pushes it.", settings: func() any { return new(ImageSettings) }, check: checkImage},
-		{name: "terraform", doc: "Plans and applies infrastructure.", settings: func() any { return new(TerraformSettings) }, follows: true},
+		{name: "terraform", doc: "Plans and applies infrastructure.", settings: func() any { return new(TerraformSettings) }, check: checkTerraform, follows: true},
 		{name: "kubernetes", doc: "Applies manifests and waits for the rollout.", settings: func() any { return new(KubernetesSettings) }, check: checkKubernetes, follows: true},
 		{name: "smoke", doc: "Requests against the deployed service.", settings: func() any { return new(SmokeSettings) }, check: checkSmoke, follows: true},
 		{name: "summary", doc: "The whole run in one table.", settings: func() any { return new(SummarySettings) }},

@@ -1,7 +1,10 @@
 package pipelinefile
 
 import (
+	"maps"
+	"regexp"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -9,11 +12,27 @@ import (
 // TerraformSettings is `with` of a terraform stage.
 type TerraformSettings struct {
 	Dir           string            `json:"dir" doc:"The folder of the root module." default:"infra" format:"path"`
-	Workspace     string            `json:"workspace,omitempty" doc:"The workspace; without it the default one." format:"name"`
-	BackendConfig map[string]string `json:"backend-config,omitempty" doc:"Settings of the backend." keys:"terraform-variable" rule:"scalar empty"`
-	Vars          map[string]any    `json:"vars,omitempty" doc:"Input variables." keys:"terraform-variable"`
+	Workspace     string            `json:"workspace,omitempty" doc:"The workspace; without it the default one." format:"workspace"`
+	BackendConfig map[string]string `json:"backend-config,omitempty" doc:"Settings of the backend; ${{ environment }} in a value is the environment's name." keys:"terraform-variable" rule:"scalar empty"`
+	Vars          map[string]any    `json:"vars,omitempty" doc:"Input variables; ${{ environment }} in a text is the environment's name." keys:"terraform-variable"`
 	VarFiles      []string          `json:"var-files,omitempty" doc:"Files of input variables." format:"path" rule:"unique"`
 	AllowDestroy  bool              `json:"allow-destroy" doc:"Whether a plan that destroys goes ahead like any other; otherwise it needs one approval more."`
+}
+
+// environmentExpression stands in the settings of a terraform stage for the environment that it is for; the plan fills it in.
+var environmentExpression = regexp.MustCompile(`\$\{\{\s*environment\s*}}`)
+
+// checkTerraform reports expressions that nobody fills in: the state would be kept under their very text.
+func checkTerraform(d *decoder, settings any, at path) {
+	t, ok := settings.(*TerraformSettings)
+	if !ok {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.BackendConfig)) {
+		if rest := environmentExpression.ReplaceAllString(t.BackendConfig[name], ""); strings.Contains(rest, "${{") {
+			d.problemf(at.key("backend-config").key(name), "holds %s: what is filled in there is ${{ environment }} and, in a matrix, ${{ matrix.NAME }}", show(rest))
+		}
+	}
 }
 
 // KubernetesSettings is `with` of a kubernetes stage.

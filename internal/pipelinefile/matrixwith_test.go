@@ -84,3 +84,16 @@ func TestMatrixInSettingsGoesWrong(t *testing.T) {
 		}
 	}
 }
+
+func TestTheEnvironmentInTerraformSettings(t *testing.T) {
+	text := func(with string) string { return "stages:\n  tf:\n    uses: terraform\n    with:\n" + with }
+	good := text("      workspace: shop-${{ environment }}\n      backend-config: {key: \"${{ environment }}/shop.tfstate\"}\n      vars: {name: \"shop-${{ environment }}\"}\n      var-files: [\"${{ environment }}.tfvars\"]\n")
+	if _, err := Parse("f", []byte(good)); err != nil {
+		t.Error(err)
+	}
+	for _, with := range []string{"      workspace: ${{ enviroment }}\n", "      backend-config: {key: \"${{ enviroment }}/x\"}\n"} {
+		if _, err := Parse("f", []byte(text(with))); err == nil || !strings.Contains(err.Error(), "${{ environment }}") {
+			t.Errorf("%q: %v", with, err)
+		}
+	}
+}

@@ -8,7 +8,7 @@ terraform {
     }
   }
 
-  # Bucket, key and region come with -backend-config: each environment has a state of its own.
+  # Bucket, key and region stand under backend-config in .github/slipway.yml: each environment has a state of its own.
   backend "s3" {
     use_lockfile = true
     encrypt      = true

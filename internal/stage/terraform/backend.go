@@ -14,6 +14,7 @@ import (
 const (
 	backendS3    = "s3"
 	backendLocal = "local"
+	backendCloud = "cloud"
 	// override is a file of ours that Terraform merges over the repository's.
 	override = "slipway_override.tf"
 	// stateCache names the folder of states that no backend keeps.

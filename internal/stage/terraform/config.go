@@ -32,6 +32,9 @@ type configuration struct {
 	// backend is its type; empty: none is declared, "cloud": HCP Terraform. settings are its literal attributes.
 	backend  string
 	settings map[string]string
+	// backendFile and backendLine are where it is declared.
+	backendFile string
+	backendLine int
 	// usesAWS: a provider of AWS is required or configured, and nothing in its blocks says where credentials come from.
 	usesAWS bool
 	// tofu: files of OpenTofu's own, or its registry.
@@ -163,8 +166,10 @@ func (c *configuration) terraform(block *hcl.Block, aws *awsUse) {
 		switch inner.Type {
 		case "backend":
 			c.backend, c.settings = inner.Labels[0], literals(inner.Body)
+			c.backendFile, c.backendLine = inner.DefRange.Filename, inner.DefRange.Start.Line
 		case "cloud":
-			c.backend, c.settings = "cloud", map[string]string{}
+			c.backend, c.settings = backendCloud, map[string]string{}
+			c.backendFile, c.backendLine = inner.DefRange.Filename, inner.DefRange.Start.Line
 		case "required_providers":
 			attributes, _ := inner.Body.JustAttributes() // as above
 			for name := range attributes {

@@ -55,6 +55,7 @@ func (a *attempt) tell(ctx context.Context, file string, plan report.Plan) error
 		a.s.Section(section)
 	}
 	a.localRemark()
+	a.sharedRemark()
 	a.tellOutputs(plan)
 	if plan.Sensitive.Many {
 		a.s.Section(pipeline.Section{

@@ -37,3 +37,18 @@ func TestWorkspaceThatIsNotThere(t *testing.T) {
 		t.Error("a workspace that is there is said not to be")
 	}
 }
+
+func TestEnvironmentsThatShareAState(t *testing.T) {
+	w := newBucketWorld(t, aThing, "acme-state")
+	w.alike = []string{"staging"}
+	p := w.planned(t)
+	finding, found := findingOf(p.Session, "shared-state")
+	if !found || finding.Path != "infra/backend.tf" || finding.Line != 2 || !strings.Contains(finding.Message, "production has its state in s3://acme-state/shop/terraform.tfstate, and so has staging") {
+		t.Errorf("finding = %+v", finding)
+	}
+	delete(w.files, "infra/backend.tf") // each environment has a file of its own
+	p = w.planned(t)
+	if finding, found := findingOf(p.Session, "shared-state"); found {
+		t.Errorf("finding = %+v", finding)
+	}
+}

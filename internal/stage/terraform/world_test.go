@@ -36,6 +36,7 @@ type world struct {
 	attempt     int
 	grace       time.Duration
 	sha         string
+	alike       []string
 }
 
 // newWorld needs the real program.
@@ -64,7 +65,7 @@ func (w *world) session(t *testing.T, phase pipeline.Phase, kept map[string][]by
 			Trigger: pipeline.Trigger{Event: w.event, SHA: w.sha, BaseSHA: w.base, Branch: "main", Repository: pipeline.Repository{Owner: "acme", Name: "shop"}},
 			Stage: pipeline.StageSpec{
 				Key: "terraform-provision (production)", ID: "terraform-provision", Uses: "terraform", With: with, Environment: "production",
-				Secrets: w.named, Env: w.env, Steps: w.steps, Enters: w.steps == pipeline.PrepareThenApply,
+				Secrets: w.named, Alike: w.alike, Env: w.env, Steps: w.steps, Enters: w.steps == pipeline.PrepareThenApply,
 			},
 		},
 		Files: w.files, Secrets: w.secrets, Kept: kept, CacheRoot: w.cache, Env: w.machine,

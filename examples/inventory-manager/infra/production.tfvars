@@ -1,0 +1,2 @@
+# As the pipeline file calls the cluster of production.
+name = "inventory-manager"

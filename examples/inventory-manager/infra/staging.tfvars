@@ -1,0 +1,2 @@
+# As the pipeline file calls the cluster of staging.
+name = "inventory-staging"
