@@ -1,9 +1,12 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
+	"unicode/utf8"
 
 	tfjson "github.com/hashicorp/terraform-json"
 )
@@ -12,7 +15,8 @@ import (
 const (
 	maxSensitive      = 400
 	maxSensitiveBytes = 128 << 10
-	minSensitive      = 4
+	// minSensitive is in characters, as masking counts them.
+	minSensitive = 4
 )
 
 // Sensitive are values that Terraform marks so, wherever they stand. They are needed because Terraform itself shows one
@@ -32,12 +36,20 @@ func (s *Sensitive) collect(c *tfjson.Change) {
 	s.add(c.After, c.AfterSensitive)
 }
 
-// add takes the texts below the marks: true marks everything below.
+// add takes the texts and numbers below the marks: true marks everything below.
 func (s *Sensitive) add(value, mark any) {
 	switch v := value.(type) {
 	case string:
 		if mark == true {
 			s.keep(v)
+		}
+	case json.Number:
+		if mark == true {
+			s.keep(v.String())
+		}
+	case float64: // of a decoder that does not keep numbers as they are written
+		if mark == true {
+			s.keep(strconv.FormatFloat(v, 'f', -1, 64))
 		}
 	case map[string]any:
 		for name, below := range v {
@@ -60,7 +72,7 @@ func (s *Sensitive) add(value, mark any) {
 }
 
 func (s *Sensitive) keep(text string) {
-	if _, known := s.values[text]; known || len(text) < minSensitive || text == "true" || text == "false" || text == "null" {
+	if _, known := s.values[text]; known || utf8.RuneCountInString(text) < minSensitive || text == "true" || text == "false" || text == "null" {
 		return
 	}
 	if len(s.values) == maxSensitive || s.bytes+len(text) > maxSensitiveBytes {
@@ -156,7 +168,9 @@ func OutputText(value json.RawMessage) string {
 // AddJSON takes the texts of a value that is sensitive as a whole.
 func (s *Sensitive) AddJSON(text json.RawMessage) {
 	var value any
-	if json.Unmarshal(text, &value) == nil {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber() // as they are written, however many digits they have
+	if decoder.Decode(&value) == nil {
 		s.add(value, true)
 	}
 }

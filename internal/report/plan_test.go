@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/slipwayhq/slipway/internal/golden"
 )
 
@@ -172,7 +174,7 @@ func TestSensitiveValues(t *testing.T) {
 	}, map[string]any{
 		"user": map[string]any{"password": true}, "list": []any{false, true}, "all": true, "short": true, "word": true, "absent": true,
 	})
-	if got, want := s.Values(), []string{"first-secret", "second-secret", "third-secret"}; !slices.Equal(got, want) {
+	if got, want := s.Values(), []string{"123456", "first-secret", "second-secret", "third-secret"}; !slices.Equal(got, want) {
 		t.Errorf("values = %q", got)
 	}
 	for i := range maxSensitive {
@@ -258,4 +260,22 @@ func FuzzReadPlan(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Numbers that are sensitive are masked as texts are; what is too short to be masked, in characters, is let go.
+func TestSensitiveNumbersAndShortTexts(t *testing.T) {
+	plan, err := ReadPlan(strings.NewReader(`{"format_version":"1.2","resource_changes":[{"address":"a.b","mode":"managed","type":"a","name":"b","change":{"actions":["create"],"before":null,` +
+		`"after":{"pin":123456,"rate":0.25,"short":42,"text":"äöü","longer":"äöüß","open":987654},` +
+		`"after_sensitive":{"pin":true,"rate":true,"short":true,"text":true,"longer":true}}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"0.25", "123456", "äöüß"}, plan.Sensitive.Values()); diff != "" {
+		t.Error(diff)
+	}
+	var output Sensitive
+	output.AddJSON(json.RawMessage(`{"pins":[8675309, 12345678901234567890, 7],"ok":true}`))
+	if diff := cmp.Diff([]string{"12345678901234567890", "8675309"}, output.Values()); diff != "" {
+		t.Error(diff)
+	}
 }
