@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
+	"github.com/slipwayhq/slipway/internal/stage/stagetest"
 )
 
 // pipes are how a resource in the middle of an apply tells that it has begun, and what it waits for.
@@ -109,7 +110,7 @@ func TestOrphanedLock(t *testing.T) {
 	w.grace = time.Second
 	s := w.session(t, pipeline.PhaseApply, planned.Recorded.Private, planned.Recorded.Parts)
 	p.whenBegun(t, func() {
-		stopProgram(t, s.Dir())
+		stopProgram(t, s.Dir(), "apply")
 		cancel(errEnough)
 	})
 	a := prepared{s, w.run(ctx, t, s)}
@@ -126,7 +127,7 @@ func TestOrphanedLock(t *testing.T) {
 }
 
 // stopProgram freezes the Terraform that works in a folder, as a machine without memory would.
-func stopProgram(t *testing.T, dir string) {
+func stopProgram(t *testing.T, dir, doing string) {
 	t.Helper()
 	processes, err := os.ReadDir("/proc")
 	if err != nil {
@@ -139,7 +140,7 @@ func stopProgram(t *testing.T, dir string) {
 		}
 		arguments, _ := os.ReadFile(filepath.Join("/proc", process.Name(), "cmdline"))
 		cwd, _ := os.Readlink(filepath.Join("/proc", process.Name(), "cwd"))
-		if strings.HasPrefix(cwd, dir) && strings.Contains(string(arguments), "\x00apply\x00") {
+		if strings.HasPrefix(cwd, dir) && strings.Contains(string(arguments), "\x00"+doing+"\x00") {
 			if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 				t.Error(err)
 			}
@@ -158,6 +159,36 @@ func TestInterruptWithoutBackend(t *testing.T) {
 	p.whenBegun(t, func() { cancel(errEnough) })
 	a := w.apply(ctx, t, planned)
 	wantVerdict(t, a, pipeline.StatusFailure, "Interrupted", "Its lock is free.")
+}
+
+// A plan locks the state, too: one that is killed leaves its lock, and says so.
+func TestOrphanedLockOfAPlan(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := newBucketWorld(t, "terraform {\n  required_providers {\n    local = {\n      source = \"example.com/slipway/local\"\n    }\n  }\n}\n\n"+
+		"data \"local_file\" \"waits\" {\n  filename = \""+pipe+"\"\n}\n", "acme-state")
+	w.options.CLIConfig, w.grace = stagetest.LocalProvider(t), time.Second
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	s := w.session(t, pipeline.PhasePrepare, nil, nil)
+	go func() {
+		writer, err := os.OpenFile(pipe, os.O_WRONLY, 0) // waits for whoever reads
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		stopProgram(t, s.Dir(), "plan")
+		cancel(errEnough)
+		<-t.Context().Done()
+		_ = writer.Close() // nothing was written
+	}()
+	p := prepared{s, w.run(ctx, t, s)}
+	wantVerdict(t, p, pipeline.StatusFailure, "Interrupted", "Nothing was changed.")
+	if !strings.Contains(p.verdict.Cause, "-chdir=infra force-unlock ") || !strings.Contains(p.verdict.Cause, "It is locked: ") {
+		t.Errorf("cause = %q", p.verdict.Cause)
+	}
 }
 
 // Two applies of one state: the second waits for the first, and says for whom it waited.

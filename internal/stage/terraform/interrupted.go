@@ -37,6 +37,16 @@ func (a *attempt) interrupted(ctx context.Context, known facts, p *progress, exi
 	return pipeline.Verdict{Status: pipeline.StatusFailure, Title: "Interrupted", Cause: how + " " + p.summary() + " " + left}, nil
 }
 
+// planInterrupted tells how a plan that was stopped left the lock it held. The runner makes the verdict, as with an apply.
+func (a *attempt) planInterrupted(ctx context.Context) pipeline.Verdict {
+	ctx, cancel := a.detached(ctx)
+	defer cancel()
+	text := a.tool.Name + " was stopped while it made the plan. Nothing was changed. The state in " + a.backend.String() +
+		" was looked at. " + a.lockInWords(ctx)
+	a.s.Log(text)
+	return pipeline.Verdict{Status: pipeline.StatusFailure, Title: "Interrupted", Cause: text}
+}
+
 // detached outlives the stage's own context for as long as the runner still waits.
 func (a *attempt) detached(ctx context.Context) (context.Context, context.CancelFunc) {
 	limit := lookFor

@@ -73,6 +73,9 @@ func (a *attempt) prepare(ctx context.Context) (pipeline.Verdict, error) {
 	}
 	file := filepath.Join(a.s.Scratch(), keptPlan)
 	if err := a.plan(ctx, file); err != nil {
+		if ctx.Err() != nil && !a.only() {
+			return a.planInterrupted(ctx), nil
+		}
 		return pipeline.Verdict{}, err
 	}
 	return a.show(ctx, file)
