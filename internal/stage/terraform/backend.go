@@ -127,7 +127,7 @@ func overriding(folder string) []byte {
 	return file.Bytes()
 }
 
-// keepLocalState gives a state without a backend a place that outlives the checkout. It is one machine's: whoever has a
+// keepLocalState gives a state without a backend, or in a file of the checkout, a place that outlives the checkout. It is one machine's: whoever has a
 // team or a second machine needs a backend, and the stage says so.
 func (a *attempt) keepLocalState() error {
 	cache, err := a.s.CacheDir(stateCache)
@@ -137,6 +137,12 @@ func (a *attempt) keepLocalState() error {
 	scope := a.settings.Dir
 	if env := a.s.Task().Stage.Environment; env != "" {
 		scope = env + "/" + scope
+	}
+	// Files that the configuration or the stage tells apart are apart here, too.
+	for _, name := range []string{"path", "workspace_dir"} {
+		if at := a.backend.settings[name]; at != "" {
+			scope += "\n" + name + "=" + at
+		}
 	}
 	a.backend.folder = filepath.Join(cache, hashOf(scope)[:16])
 	if err := makeFolder(cache, hashOf(scope)[:16]); err != nil {

@@ -294,10 +294,14 @@ func (a *attempt) localRemark() {
 	if a.backend.kind != backendLocal {
 		return
 	}
+	why := "The configuration names no backend, so that its state"
+	if a.config.backend == backendLocal {
+		why = "The configuration keeps its state in a file, which would be gone with the checkout, so that it"
+	}
 	a.s.Section(pipeline.Section{
 		Title: "Where the state is",
 		Text: strings.Join([]string{
-			"The configuration names no backend, so that its state is kept in the cache of this one machine, unencrypted and without a copy.",
+			why + " is kept in the cache of this one machine, unencrypted and without a copy.",
 			"For anything that must not be lost, declare a backend: terraform { backend \"s3\" { bucket = …, key = …, region = …, use_lockfile = true } }.",
 		}, "\n\n"),
 	})

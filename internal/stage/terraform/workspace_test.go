@@ -52,3 +52,19 @@ func TestEnvironmentsThatShareAState(t *testing.T) {
 		t.Errorf("finding = %+v", finding)
 	}
 }
+
+// Legs of a matrix that name different files of state do not share one.
+func TestLocalStatesByPath(t *testing.T) {
+	w := newWorld(t, map[string]string{"infra/main.tf": "terraform {\n  backend \"local\" {\n    path = \"shop.tfstate\"\n  }\n}\n" + aThing})
+	w.applied(t)
+	for path, title := range map[string]string{"a.tfstate": "1 to add, 0 to change, 0 to destroy", "shop.tfstate": "No changes"} {
+		w.with = map[string]any{"backend-config": map[string]any{"path": path}}
+		if p := w.planned(t); p.verdict.Title != title {
+			t.Errorf("%s: %q", path, p.verdict.Title)
+		}
+	}
+	p := w.planned(t)
+	if section, _ := p.SectionTitled("Where the state is"); !strings.Contains(section.Text, "The configuration keeps its state in a file, ") || strings.Contains(section.Text, "names no backend") {
+		t.Errorf("section = %q", section.Text)
+	}
+}
