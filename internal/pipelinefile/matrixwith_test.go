@@ -91,7 +91,7 @@ func TestTheEnvironmentInTerraformSettings(t *testing.T) {
 	if _, err := Parse("f", []byte(good)); err != nil {
 		t.Error(err)
 	}
-	for _, with := range []string{"      workspace: ${{ enviroment }}\n", "      backend-config: {key: \"${{ enviroment }}/x\"}\n"} {
+	for _, with := range []string{"      workspace: ${{ environ }}\n", "      backend-config: {key: \"${{ environ }}/x\"}\n"} {
 		if _, err := Parse("f", []byte(text(with))); err == nil || !strings.Contains(err.Error(), "${{ environment }}") {
 			t.Errorf("%q: %v", with, err)
 		}

@@ -3,7 +3,7 @@ package terraform
 import (
 	"encoding/base64"
 	"net/http"
-	"net/http/cgi" //nolint:gosec // a server of the test's own, on loopback
+	"net/http/cgi"
 	"net/http/httptest"
 	"os"
 	"os/exec"
