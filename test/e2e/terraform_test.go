@@ -348,6 +348,33 @@ func TestRollbackOnTheInfrastructureThatIsThere(t *testing.T) {
 	contains(t, back.Text, "the address is two.example.com")
 }
 
+// A commit cannot say of itself that it may destroy: what counts is said on the default branch, of plans and of /destroy alike.
+func TestWhatMayBeDestroyedIsSaidOnTheDefaultBranch(t *testing.T) {
+	h := infraSite(t, infraPipeline)
+	h.start()
+	address := output("address", "\"one\"", "")
+	_, number := h.proposed("one", infra(thing("network", "a", "small")+address))
+	merge := h.merged(number)
+	h.check(merge, planned, waits)
+	h.say("carol", number, "/approve production", "rocket")
+	h.check(merge, "deployment-summary", passed)
+
+	files := infra(address)
+	files[".github/slipway.yml"] = strings.Replace(infraPipeline, "with: {dir: infra}", "with: {dir: infra, allow-destroy: true}", 1)
+	head, number := h.proposed("two", files)
+	before := h.check(head, planned, passed)
+	h.say("bob", number, "/deploy production", "eyes")
+	proposed := h.check(head, planned, func(run githubtest.CheckRun) bool { return run.ID != before.ID && waits(run) })
+	contains(t, proposed.Title, "2 approvals of bob, carol")
+	contains(t, proposed.Summary, "the plan destroys 1 resource")
+
+	merge = h.merged(number)
+	contains(t, h.check(merge, planned, waits).Title, "1 approval of bob, carol")
+	h.say("carol", number, "/approve production", "rocket")
+	h.check(merge, "deployment-summary", passed)
+	h.say("bob", number, "/destroy production", "eyes")
+}
+
 const reviewPipeline = `on:
   push: {branches: [main]}
   pull_request: {branches: [main]}
