@@ -29,6 +29,10 @@ func chartObjects(in *files, dir string, settings Settings, server capabilities,
 	if err != nil {
 		return nil, failf("The chart cannot be read", "The chart %s cannot be read: %v.", dir, err)
 	}
+	if remote := remoteSchema(loaded); remote != "" {
+		return nil, failf("The chart fetches from elsewhere",
+			"A values.schema.json of the chart %s names %q. A deploy consists of what is in its commit: write what it needs into the schema itself.", dir, remote)
+	}
 	given, err := chartValues(in, settings.Helm)
 	if err != nil {
 		return nil, err

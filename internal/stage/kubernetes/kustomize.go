@@ -7,7 +7,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -174,25 +173,30 @@ func (r *readOnly) ReadFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !slices.Contains(kustomizationNames, path.Base(name)) {
+		return text, r.refuse(name, builtinRemote(string(text)))
+	}
 	var fields map[string]any
-	steers := slices.Contains(kustomizationNames, path.Base(name))
-	if err := sigsyaml.Unmarshal(text, &fields); err != nil && !steers {
-		return text, nil // several documents, or no YAML at all: nothing that steers
-	} else if err != nil {
+	if err := sigsyaml.Unmarshal(text, &fields); err != nil {
 		return text, nil //nolint:nilerr // kustomize says better what is wrong with it, and does not use it
 	}
-	if !steers && textOf(fields["apiVersion"]) != "builtin" {
-		return text, nil
+	if err := r.refuse(name, findRemote(fields)); err != nil {
+		return nil, err
 	}
-	if remote := findRemote(fields); remote != "" {
-		r.refused = failf("The kustomization fetches from elsewhere",
-			"%s names %q. A deploy consists of what is in its commit: put a copy into the repository.", name, remote)
-		return nil, r.refused
-	}
-	if name == path.Join(r.top, path.Base(name)) && steers {
+	if name == path.Join(r.top, path.Base(name)) {
 		return withOrigins(text, fields), nil
 	}
 	return text, nil
+}
+
+// refuse withholds a file that names something elsewhere.
+func (r *readOnly) refuse(name, remote string) error {
+	if remote == "" {
+		return nil
+	}
+	r.refused = failf("The kustomization fetches from elsewhere",
+		"%s names %q. A deploy consists of what is in its commit: put a copy into the repository.", name, remote)
+	return r.refused
 }
 
 // withOrigins asks kustomize to note where each object came from.
@@ -207,44 +211,4 @@ func withOrigins(text []byte, fields map[string]any) []byte {
 		return text // without the notes
 	}
 	return changed
-}
-
-// remote is how kustomize tells what it fetches from what it opens.
-var (
-	remoteWhole = regexp.MustCompile(`(?i)^\s*(git::)?([a-z][a-z0-9+.-]*://|[a-z][a-z0-9-]*@[^/]*:|github\.com[/:])`)
-	remoteParts = regexp.MustCompile(`(?i)(git::|[a-z][a-z0-9+.-]*://|[a-z][a-z0-9-]*@[^/\s]*:|github\.com[/:])`)
-)
-
-// values are keys whose texts become part of objects and are never fetched.
-var values = []string{ //nolint:gochecknoglobals // a constant list; Go has no constant slices
-	"commonAnnotations", "commonLabels", "annotations", "labels", "literals", "images", "imageTags", "metadata", "vars", "options", "patch", "target", "value",
-}
-
-// findRemote returns the first text that kustomize would fetch.
-func findRemote(in any) string {
-	switch v := in.(type) {
-	case map[string]any:
-		for name, inner := range v {
-			if slices.Contains(values, name) {
-				continue
-			}
-			if found := findRemote(inner); found != "" {
-				return found
-			}
-		}
-	case []any:
-		for _, inner := range v {
-			if found := findRemote(inner); found != "" {
-				return found
-			}
-		}
-	case string:
-		if strings.Contains(v, "\n") && strings.Contains(v, "builtin") {
-			return remoteParts.FindString(v) // a transformer written in place
-		}
-		if remoteWhole.MatchString(v) {
-			return strings.TrimSpace(v)
-		}
-	}
-	return ""
 }
