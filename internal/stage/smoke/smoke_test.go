@@ -65,6 +65,29 @@ var (
 	timeText = regexp.MustCompile(`\b\d+ ms`)
 )
 
+// TestClusterOutOfReach: that nothing could be asked says nothing of what was deployed.
+func TestClusterOutOfReach(t *testing.T) {
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	session := stagetest.New(t, stagetest.Options{
+		Secrets: map[string]string{"KUBECONFIG": `apiVersion: v1
+kind: Config
+current-context: a
+contexts: [{name: a, context: {cluster: a, user: a}}]
+clusters: [{name: a, cluster: {server: "` + gone.URL + `"}}]
+users: [{name: a, user: {token: correct-horse}}]
+`},
+		Task: pipeline.Task{
+			Stage:       pipeline.StageSpec{ID: "smoke-tests", Uses: "smoke", Environment: "test", With: []byte(`{"service": "web"}`), Secrets: []string{"KUBECONFIG"}},
+			Environment: &pipeline.EnvironmentDefinition{Name: "test", Cluster: &pipeline.ClusterDefinition{Kubeconfig: "KUBECONFIG"}},
+		},
+	})
+	verdict, err := New(Options{Now: time.Now}).Run(t.Context(), session)
+	if err != nil || verdict.Title != "The cluster cannot be reached" || !verdict.Infrastructure {
+		t.Errorf("%+v, %v", verdict, err)
+	}
+}
+
 func TestSmoke(t *testing.T) {
 	server := shop(t, 2)
 	session, verdict := run(t, fmt.Sprintf(`{"url": %q, "attempts": 5, "interval": "1ms", "checks": [

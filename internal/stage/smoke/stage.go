@@ -43,7 +43,7 @@ func (st *Stage) Run(ctx context.Context, s runner.Session) (pipeline.Verdict, e
 	}
 	if p, is := errors.AsType[*cluster.Problem](err); is {
 		s.Log(p.Cause)
-		return pipeline.Verdict{Status: pipeline.StatusFailure, Title: p.Title, Cause: p.Cause}, nil
+		return pipeline.Verdict{Status: pipeline.StatusFailure, Title: p.Title, Cause: p.Cause, Infrastructure: p.Unreachable}, nil
 	}
 	return verdict, err
 }
