@@ -5,32 +5,62 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
 )
 
-// maxEvents bounds what is read of a namespace.
-const maxEvents = 1000
+// Bounds of what is read of a namespace: a server gives its list in pages, and in the order of names.
+const (
+	eventsPage = 1000
+	maxEvents  = 10000
+)
 
 // Events are those of a namespace, oldest first.
 func (c *Clients) Events(ctx context.Context, namespace string) ([]corev1.Event, error) {
-	list, err := c.Kube.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{Limit: maxEvents})
-	if err != nil {
-		return nil, Explain(err, "list events")
-	}
-	slices.SortStableFunc(list.Items, func(a, b corev1.Event) int { return eventTime(a).Compare(eventTime(b).Time) })
-	return list.Items, nil
+	return c.events(ctx, namespace, metav1.ListOptions{})
 }
 
-func eventTime(e corev1.Event) metav1.Time {
+// EventsAbout are those about one object, oldest first.
+func (c *Clients) EventsAbout(ctx context.Context, namespace string, uid types.UID) ([]corev1.Event, error) {
+	found, err := c.events(ctx, namespace, metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("involvedObject.uid", string(uid)).String()})
+	return slices.DeleteFunc(found, func(e corev1.Event) bool { return e.InvolvedObject.UID != uid }), err
+}
+
+func (c *Clients) events(ctx context.Context, namespace string, options metav1.ListOptions) ([]corev1.Event, error) {
+	var found []corev1.Event
+	for options.Limit = eventsPage; ; {
+		list, err := c.Kube.CoreV1().Events(namespace).List(ctx, options)
+		if apierrors.IsResourceExpired(err) && len(found) > 0 {
+			break // the list has changed too much since its first page
+		}
+		if err != nil {
+			return nil, Explain(err, "list events")
+		}
+		found = append(found, list.Items...)
+		if options.Continue = list.Continue; options.Continue == "" || len(found) >= maxEvents {
+			break
+		}
+	}
+	slices.SortStableFunc(found, func(a, b corev1.Event) int { return EventTime(a).Compare(EventTime(b)) })
+	return found, nil
+}
+
+// EventTime is when an event was seen last.
+func EventTime(e corev1.Event) time.Time {
 	switch {
+	case e.Series != nil && !e.Series.LastObservedTime.IsZero():
+		return e.Series.LastObservedTime.Time
 	case !e.LastTimestamp.IsZero():
-		return e.LastTimestamp
+		return e.LastTimestamp.Time
 	case !e.EventTime.IsZero():
-		return metav1.Time{Time: e.EventTime.Time}
+		return e.EventTime.Time
 	default:
-		return e.CreationTimestamp
+		return e.CreationTimestamp.Time
 	}
 }
 
@@ -42,7 +72,7 @@ func EventLines(events []corev1.Event) string {
 		if e.Count > 1 {
 			count = fmt.Sprintf(" (%d times)", e.Count)
 		}
-		fmt.Fprintf(&out, "%s %-7s %-20s %s/%s: %s%s\n", eventTime(e).UTC().Format("15:04:05"), e.Type, e.Reason,
+		fmt.Fprintf(&out, "%s %-7s %-20s %s/%s: %s%s\n", EventTime(e).UTC().Format("15:04:05"), e.Type, e.Reason,
 			strings.ToLower(e.InvolvedObject.Kind), e.InvolvedObject.Name, strings.Join(strings.Fields(e.Message), " "), count)
 	}
 	return out.String()

@@ -193,7 +193,7 @@ func (r *rollout) step(ctx context.Context, step step) (err error) {
 		if err != nil {
 			return "", err
 		}
-		definitions := false
+		waiter, definitions := r.waiter(), false
 		for _, o := range step.objects {
 			if err := r.one(ctx, c, o); err != nil {
 				return "", err
@@ -202,7 +202,7 @@ func (r *rollout) step(ctx context.Context, step step) (err error) {
 			definitions = definitions || is
 		}
 		if step.wait {
-			if err := r.waiter().wait(ctx, step.objects); err != nil {
+			if err := waiter.wait(ctx, step.objects); err != nil {
 				return "", err
 			}
 		}
@@ -241,7 +241,7 @@ func (r *rollout) one(ctx context.Context, c *comparer, o *object) error {
 		after, err = r.world.apply(ctx, wanted, r.take, false)
 		return err
 	})
-	if err != nil && before != nil && fixed(err) && replaceable(o) && inUse(before) == "" {
+	if before != nil && (err == nil && jobFailed(before) || err != nil && fixed(err) && replaceable(o) && inUse(before) == "") {
 		after, err = r.replace(ctx, before, wanted)
 	}
 	if err != nil {
@@ -263,7 +263,11 @@ func (r *rollout) one(ctx context.Context, c *comparer, o *object) error {
 
 // replace deletes an object and makes it anew.
 func (r *rollout) replace(ctx context.Context, live, wanted *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	r.s.Log(keyOf(wanted).String() + " cannot be changed in place: it is deleted and made anew")
+	why := "cannot be changed in place"
+	if jobFailed(live) {
+		why = "has failed"
+	}
+	r.s.Log(keyOf(wanted).String() + " " + why + ": it is deleted and made anew")
 	if err := r.world.remove(ctx, live); err != nil {
 		return nil, err
 	}

@@ -96,7 +96,7 @@ func (t *trial) find(ctx context.Context, objects []*object) error {
 // step brings the share of new pods to a percentage, and asks them.
 func (t *trial) step(ctx context.Context, name string, percent int64) (string, error) {
 	waiting := make([]*object, 0, len(t.subjects))
-	pods := int64(0)
+	waiter, pods := t.waiter(), int64(0)
 	for _, s := range t.subjects {
 		made, err := canaryOf(s.wanted, canaryPods(s.replicas, percent))
 		if err != nil {
@@ -112,7 +112,7 @@ func (t *trial) step(ctx context.Context, name string, percent int64) (string, e
 		waiting = append(waiting, &object{Unstructured: made})
 		pods += canaryPods(s.replicas, percent)
 	}
-	if err := t.waiter().wait(ctx, waiting); err != nil {
+	if err := waiter.wait(ctx, waiting); err != nil {
 		return "", err
 	}
 	if t.settings.Canary.Smoke == nil {
@@ -173,7 +173,10 @@ func (t *trial) ask(ctx context.Context, name string) error {
 	if err != nil || verdict.Status.Passed() {
 		return err
 	}
-	return failf(name+" failed: "+verdict.Title, "%s The canary is removed; what ran before was not changed.", verdict.Cause)
+	return &failedError{pipeline.Verdict{
+		Status: pipeline.StatusFailure, Infrastructure: verdict.Infrastructure, Title: name + " failed: " + verdict.Title,
+		Cause: verdict.Cause + " The canary is removed; what ran before was not changed.",
+	}}
 }
 
 // lead makes a Service of the new pods alone.

@@ -1,10 +1,16 @@
 package kubernetes
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/slipwayhq/slipway/internal/pipeline"
+	"github.com/slipwayhq/slipway/internal/runner"
+	"github.com/slipwayhq/slipway/internal/stage/stagetest"
 )
 
 func TestCanaryPods(t *testing.T) {
@@ -49,6 +55,26 @@ func TestCanaryOf(t *testing.T) {
 	}
 	if _, err := canaryOf(object(strings.Repeat("w", 60)), 2); err == nil || !strings.Contains(err.Error(), "has no room") {
 		t.Errorf("%v", err)
+	}
+}
+
+// asked is a smoke stage with an end of its own.
+type asked pipeline.Verdict
+
+func (a asked) Run(context.Context, runner.Session) (pipeline.Verdict, error) {
+	return pipeline.Verdict(a), nil
+}
+
+// TestCanaryThatCouldNotBeAsked says nothing of what is new: the deploy is tried again.
+func TestCanaryThatCouldNotBeAsked(t *testing.T) {
+	for _, away := range []bool{false, true} {
+		d := &deploy{s: stagetest.New(t, stagetest.Options{}), smoke: asked{Status: pipeline.StatusFailure, Title: "x", Cause: "y.", Infrastructure: away}}
+		d.settings.Canary = Canary{Smoke: map[string]any{"url": "https://shop.example"}}
+		err := (&trial{rollout: &rollout{deploy: d}}).ask(t.Context(), "Canary at 25 %")
+		failed, is := errors.AsType[*failedError](err)
+		if !is || failed.verdict.Infrastructure != away || failed.verdict.Title != "Canary at 25 % failed: x" {
+			t.Errorf("%+v", err)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -114,6 +115,9 @@ func (c *comparer) compare(ctx context.Context, o *object, take bool) (compariso
 		if result.changes = differences(o.GetKind(), live.Object, after.Object); len(result.changes) > 0 {
 			result.action = toChange
 		}
+		if jobFailed(live) {
+			result.action, result.why = toReplace, "it has failed, and is tried again"
+		}
 	}
 	return result, nil
 }
@@ -187,14 +191,17 @@ func inUse(live *unstructured.Unstructured) string {
 	return ""
 }
 
-func jobEnded(live *unstructured.Unstructured) bool {
-	conditions, _, _ := unstructured.NestedSlice(live.Object, "status", "conditions")
-	for _, c := range mappings(any(conditions)) {
-		if (c["type"] == "Complete" || c["type"] == "Failed") && c["status"] == "True" {
-			return true
-		}
+func jobEnded(live *unstructured.Unstructured) bool { return jobIs(live, "Complete") || jobFailed(live) }
+
+// jobFailed: a Job that has failed stays so, and waiting for it would be of no use.
+func jobFailed(live *unstructured.Unstructured) bool { return jobIs(live, "Failed") }
+
+func jobIs(live *unstructured.Unstructured, condition string) bool {
+	if live.GetKind() != "Job" {
+		return false
 	}
-	return false
+	conditions, _, _ := unstructured.NestedSlice(live.Object, "status", "conditions")
+	return slices.ContainsFunc(mappings(any(conditions)), func(c map[string]any) bool { return c["type"] == condition && c["status"] == "True" })
 }
 
 // conflictsOf reads from a refusal which fields belong to whom.

@@ -92,6 +92,51 @@ func TestFailedRolloutsSayWhy(t *testing.T) {
 	}
 }
 
+// TestRetryOnceTheCauseIsGone: what is wrong outside of the commit is repaired, and the same is applied again. The pods of
+// before are still there, and what they went through does not count.
+func TestRetryOnceTheCauseIsGone(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*site, *attempt)
+		fails  string
+		repair []string
+	}{
+		"a quota": {
+			func(s *site, _ *attempt) { s.kubectl("create", "quota", "none", "--hard=pods=0") },
+			"QuotaExceeded", []string{"delete", "quota", "none"},
+		},
+		"what a container needs": {
+			func(_ *site, a *attempt) {
+				a.files["k8s/web.yaml"] = strings.Replace(a.files["k8s/web.yaml"], works, "test -n \"$SWITCH\" || exit 3; "+works, 1)
+				a.files["k8s/web.yaml"] = strings.Replace(a.files["k8s/web.yaml"], "          envFrom:", "          env: [{name: SWITCH, valueFrom: {configMapKeyRef: {name: switch, key: a, optional: true}}}]\n          envFrom:", 1)
+			},
+			"CrashLoopBackOff", []string{"create", "configmap", "switch", "--from-literal=a=b"},
+		},
+		"what a Job needs": {
+			func(_ *site, a *attempt) {
+				a.files["k8s/more.yaml"] = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate}\nspec:\n  backoffLimit: 0\n  template: {spec: {restartPolicy: Never, containers: [{name: m, image: shop, command: [sh, -c, 'test -n \"$SWITCH\"'], env: [{name: SWITCH, valueFrom: {configMapKeyRef: {name: switch, key: a, optional: true}}}]}]}}\n"
+			},
+			"Job migrate", []string{"create", "configmap", "switch", "--from-literal=a=b"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.secrets = map[string]string{"PASSWORD": "correct horse"}
+			a := standard()
+			c.change(s, &a)
+			prepared, done, verdict := s.deploy(a)
+			s.failed(verdict, done, c.fails)
+			s.kubectl(c.repair...)
+			a.attempt = 2
+			done, verdict, err := s.apply(t.Context(), a, prepared)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.succeeded(verdict, done)
+		})
+	}
+}
+
 func TestPruneAndRollback(t *testing.T) {
 	s := newSite(t)
 	s.secrets = map[string]string{"PASSWORD": "correct horse"}

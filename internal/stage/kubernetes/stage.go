@@ -132,10 +132,9 @@ func (d *deploy) inventory() *inventory {
 }
 
 func (d *deploy) waiter() *waiter {
-	return &waiter{world: d.world, timeout: time.Duration(d.settings.Timeout), progress: d.s.Progress}
+	return &waiter{world: d.world, timeout: time.Duration(d.settings.Timeout), progress: d.s.Progress, since: d.now()}
 }
 
 // releaseFile is the name under which exactly what is to be applied is kept, encrypted: for the second step, and with the
 // release.
 func (d *deploy) releaseFile() string { return "release/" + d.task.Stage.Key + ".manifests.yaml" }
-

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
@@ -77,4 +78,26 @@ func counted(live *unstructured.Unstructured, message string) string {
 		return fmt.Sprintf("%d of %d updated, %d available", of("status", "updatedNumberScheduled"), of("status", "desiredNumberScheduled"), of("status", "numberAvailable"))
 	}
 	return message
+}
+
+// stale reports whether the condition for which an object counts as failed was there before: a deadline that passed in an
+// earlier attempt says nothing of this one.
+func stale(live *unstructured.Unstructured, since time.Time) bool {
+	conditions, _, _ := unstructured.NestedSlice(live.Object, "status", "conditions")
+	for _, c := range mappings(any(conditions)) {
+		if c["reason"] == "ProgressDeadlineExceeded" || c["type"] == "Stalled" && c["status"] == "True" {
+			return changedAt(c).Before(since.Truncate(time.Second))
+		}
+	}
+	return false
+}
+
+// changedAt is when a condition was changed last.
+func changedAt(condition map[string]any) time.Time {
+	for _, field := range []string{"lastUpdateTime", "lastTransitionTime"} {
+		if at, err := time.Parse(time.RFC3339, textOf(condition[field])); err == nil {
+			return at
+		}
+	}
+	return time.Time{}
 }

@@ -5,8 +5,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/slipwayhq/slipway/internal/cluster"
 )
 
 // trouble is why a workload does not become ready: the cause, as far as its pods tell.
@@ -16,7 +19,7 @@ type trouble struct {
 	// pod and container are where; empty: it is of the workload itself.
 	pod, container string
 	text           string
-	// final: waiting longer will not help.
+	// final: waiting longer will not help. What was so before the wait began is not: its cause may have been repaired since.
 	final bool
 	// weight orders troubles: the greatest is told first.
 	weight int
@@ -37,21 +40,26 @@ func (t trouble) where() string {
 // restartsUntilFinal is how often a container may end before it is believed not to come up.
 const restartsUntilFinal = 3
 
-// troublesOf reads pods and the events about them, the most telling trouble first.
-func troublesOf(pods []corev1.Pod, events []corev1.Event) []trouble {
+// troublesOf reads pods and the events about them, the most telling trouble first. since is when the wait for them began.
+func troublesOf(pods []corev1.Pod, events []corev1.Event, since time.Time) []trouble {
 	var found []trouble
 	for i := range pods {
-		found = append(found, podTroubles(&pods[i], eventsAbout(events, "Pod", pods[i].Name))...)
+		found = append(found, podTroubles(&pods[i], eventsAbout(events, "Pod", pods[i].Name), since)...)
 	}
-	slices.SortStableFunc(found, func(a, b trouble) int { return b.weight - a.weight })
+	sortTroubles(found)
 	return found
 }
 
-func podTroubles(pod *corev1.Pod, events []corev1.Event) []trouble {
+func sortTroubles(found []trouble) {
+	slices.SortStableFunc(found, func(a, b trouble) int { return b.weight - a.weight })
+}
+
+func podTroubles(pod *corev1.Pod, events []corev1.Event, since time.Time) []trouble {
 	var found []trouble
 	statuses := slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses)
 	for i := range statuses {
 		if t, is := containerTrouble(pod.Name, &statuses[i], events); is {
+			t.final = t.final && isNew(pod, &statuses[i], events, since)
 			found = append(found, t)
 		}
 	}
@@ -62,6 +70,19 @@ func podTroubles(pod *corev1.Pod, events []corev1.Event) []trouble {
 		return []trouble{t}
 	}
 	return nil
+}
+
+// isNew reports whether what a container is in has come about since: its pod was made, its last run began, or its image
+// could not be pulled since. The API tells times in whole seconds.
+func isNew(pod *corev1.Pod, c *corev1.ContainerStatus, events []corev1.Event, since time.Time) bool {
+	since = since.Truncate(time.Second)
+	if !pod.CreationTimestamp.Time.Before(since) || c.State.Waiting != nil && c.State.Waiting.Reason == "InvalidImageName" {
+		return true
+	}
+	if last := c.LastTerminationState.Terminated; last != nil && c.State.Waiting != nil && c.State.Waiting.Reason == "CrashLoopBackOff" {
+		return !last.StartedAt.Time.Before(since)
+	}
+	return slices.ContainsFunc(events, func(e corev1.Event) bool { return e.Reason == "Failed" && !cluster.EventTime(e).Before(since) })
 }
 
 // containerTrouble reads one container's state.
@@ -219,22 +240,40 @@ func eventsAbout(events []corev1.Event, kind, name string) []corev1.Event {
 	return found
 }
 
+// said is what the cluster says of something, and when it said so last.
+type said struct {
+	text string
+	at   time.Time
+}
+
 // creationTrouble is why a workload's pods could not even be made: quota, admission, a missing account. messages are of
 // the conditions of the workload and of what it makes, and of the events about them.
-func creationTrouble(messages []string) (trouble, bool) {
-	for _, text := range messages {
-		t := trouble{weight: 95, text: clip(strings.TrimSpace(text), 700), final: true}
-		switch {
-		case strings.Contains(text, "exceeded quota"):
-			t.kind = "QuotaExceeded"
-		case strings.Contains(text, "denied the request"), strings.Contains(text, "violates PodSecurity"), strings.Contains(text, "ValidatingAdmissionPolicy"):
-			t.kind = "AdmissionDenied"
-		case strings.Contains(text, "is forbidden"), strings.Contains(text, "is invalid"):
-			t.kind = "PodsNotCreated"
-		default:
+func creationTrouble(messages []said, since time.Time) (trouble, bool) {
+	var (
+		found trouble
+		is    bool
+	)
+	for _, m := range messages {
+		kind := creationKind(m.text)
+		if kind == "" {
 			continue
 		}
-		return t, true
+		if !is {
+			found, is = trouble{kind: kind, weight: 95, text: clip(strings.TrimSpace(m.text), 700)}, true
+		}
+		found.final = found.final || !m.at.Before(since.Truncate(time.Second))
 	}
-	return trouble{}, false
+	return found, is
+}
+
+func creationKind(text string) string {
+	switch {
+	case strings.Contains(text, "exceeded quota"):
+		return "QuotaExceeded"
+	case strings.Contains(text, "denied the request"), strings.Contains(text, "violates PodSecurity"), strings.Contains(text, "ValidatingAdmissionPolicy"):
+		return "AdmissionDenied"
+	case strings.Contains(text, "is forbidden"), strings.Contains(text, "is invalid"):
+		return "PodsNotCreated"
+	}
+	return ""
 }

@@ -69,7 +69,7 @@ func TestTroubles(t *testing.T) {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		fmt.Fprintf(&out, "%s\n", c.name)
-		for _, tr := range troublesOf([]corev1.Pod{pod}, events) {
+		for _, tr := range troublesOf([]corev1.Pod{pod}, events, time.Time{}) {
 			fmt.Fprintf(&out, "  %s (final: %t, logs: %t) %s: %s\n", tr.kind, tr.final, tr.logs, tr.where(), tr.text)
 		}
 	}
@@ -80,7 +80,7 @@ func TestTroubles(t *testing.T) {
 		`pods "web-" is forbidden: error looking up service account shop/robot: serviceaccount "robot" not found`,
 		`something else`,
 	} {
-		tr, is := creationTrouble([]string{message})
+		tr, is := creationTrouble([]said{{text: message}}, time.Time{})
 		fmt.Fprintf(&out, "%t %s: %s\n", is, tr.kind, tr.text)
 	}
 	golden.Equal(t, "testdata/trouble.golden.txt", out.String())

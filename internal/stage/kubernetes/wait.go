@@ -59,6 +59,8 @@ type waiter struct {
 	*world
 	timeout  time.Duration
 	progress func(string)
+	// since is when what is waited for began to be applied: what was wrong before may have been repaired.
+	since time.Time
 }
 
 // wait returns when all objects are ready. A *rolloutError says which of them is not and why; it comes before the time is
@@ -121,6 +123,7 @@ func (w *waiter) look(ctx context.Context, pending []*object, states map[key]rea
 			return pending, err
 		}
 		state := readinessOf(live)
+		state.failed = state.failed && !stale(live, w.since)
 		if state.ready && states[o.key()].text != "" {
 			w.log(fmt.Sprintf("%s: %s", o.key(), state.text))
 		}
@@ -165,7 +168,7 @@ func (w *waiter) failedEarly(ctx context.Context, pending []*object, states map[
 		if err != nil || live == nil {
 			continue // the next look tells
 		}
-		found, pods, err := w.diagnose(ctx, live)
+		found, pods, err := w.diagnose(ctx, live, w.since)
 		if err != nil {
 			continue // it may not be allowed to; the time limit decides then
 		}
@@ -197,7 +200,7 @@ func (w *waiter) failure(ctx context.Context, o *object, states map[key]readines
 	if err != nil || live == nil {
 		return failed
 	}
-	if failed.troubles, failed.pods, err = w.diagnose(ctx, live); err != nil {
+	if failed.troubles, failed.pods, err = w.diagnose(ctx, live, w.since); err != nil {
 		w.log("Why it is not ready could not be looked into: " + err.Error())
 	}
 	return failed
