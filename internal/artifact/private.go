@@ -82,9 +82,10 @@ func (s *Store) Private(ctx context.Context, stageRunID int64, name string) ([]b
 	return content, nil
 }
 
-// Seal encrypts what is kept elsewhere with the key of private files. It can only be unsealed as what it is bound to.
+// Seal encrypts what is kept elsewhere with the key of private files, which is made with the first of them. It can only be
+// unsealed as what it is bound to.
 func (s *Store) Seal(content []byte, boundTo string) ([]byte, error) {
-	sealer, err := s.sealer()
+	sealer, err := s.sealer(s.makeKey)
 	if err != nil {
 		return nil, err
 	}
@@ -95,19 +96,20 @@ func (s *Store) Seal(content []byte, boundTo string) ([]byte, error) {
 	return sealer.Seal(nonce, nonce, content, []byte(boundTo)), nil
 }
 
-// Unseal gives back what was sealed. What was altered, or is bound to something else, is an error.
+// Unseal gives back what was sealed. What was altered, is bound to something else, or has lost its key is
+// pipeline.ErrUnreadable.
 func (s *Store) Unseal(sealed []byte, boundTo string) ([]byte, error) {
-	sealer, err := s.sealer()
+	sealer, err := s.sealer(s.noKey) // a new one would open nothing, and stand in the way of the old one's return
 	if err != nil {
 		return nil, err
 	}
 	if len(sealed) < sealer.NonceSize() {
-		return nil, errors.New("it is cut short")
+		return nil, fmt.Errorf("it is cut short: %w", pipeline.ErrUnreadable)
 	}
 	nonce, body := sealed[:sealer.NonceSize()], sealed[sealer.NonceSize():]
 	content, err := sealer.Open(nil, nonce, body, []byte(boundTo))
 	if err != nil {
-		return nil, fmt.Errorf("it was altered, or its key is another one: %w", err)
+		return nil, fmt.Errorf("it was altered, or its key is another one: %w", errors.Join(pipeline.ErrUnreadable, err))
 	}
 	return content, nil
 }
@@ -115,30 +117,39 @@ func (s *Store) Unseal(sealed []byte, boundTo string) ([]byte, error) {
 // boundTo keeps a file from being taken for that of another attempt.
 func boundTo(stageRunID int64, name string) string { return fmt.Sprintf("%d/%s", stageRunID, name) }
 
-// sealer has the key of the data folder, which is made with the first private file.
-func (s *Store) sealer() (cipher.AEAD, error) {
+func (s *Store) keyPath() string { return filepath.Join(s.dir, keyName) }
+
+// sealer has the key of the data folder; missing is what becomes of one that is not there.
+func (s *Store) sealer(missing func() ([]byte, error)) (cipher.AEAD, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	path := filepath.Join(s.dir, keyName)
-	key, err := os.ReadFile(path) //nolint:gosec // in the data folder
+	key, err := os.ReadFile(s.keyPath())
 	if errors.Is(err, fs.ErrNotExist) {
-		key = make([]byte, keyBytes)
-		if _, err := rand.Read(key); err != nil {
-			return nil, err
-		}
-		err = writeWhole(path, key)
+		key, err = missing()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("key of private files: %w", err)
 	}
 	if len(key) != keyBytes {
-		return nil, fmt.Errorf("key of private files: %s has %d bytes instead of %d: restore it from a backup", path, len(key), keyBytes)
+		return nil, fmt.Errorf("key of private files: %s has %d bytes instead of %d, restore it from a backup: %w", s.keyPath(), len(key), keyBytes, pipeline.ErrUnreadable)
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err
 	}
 	return cipher.NewGCM(block)
+}
+
+func (s *Store) makeKey() ([]byte, error) {
+	key := make([]byte, keyBytes)
+	if _, err := rand.Read(key); err != nil {
+		return nil, err
+	}
+	return key, writeWhole(s.keyPath(), key)
+}
+
+func (s *Store) noKey() ([]byte, error) {
+	return nil, fmt.Errorf("%s is lost, restore it from a backup: %w", s.keyPath(), pipeline.ErrUnreadable)
 }
 
 // writeWhole makes a file that is there with all its bytes on the disk, or not at all.

@@ -63,3 +63,45 @@ func TestPrivateFilesComeBackAndAreNotReadable(t *testing.T) {
 		t.Errorf("after a sweep: %v", err)
 	}
 }
+
+// TestALostKeyIsNotReplacedByReading: its return from a backup must not find another one in its place.
+func TestALostKeyIsNotReplacedByReading(t *testing.T) {
+	s, err := New(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	sealed, err := s.Seal([]byte("manifests"), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := os.ReadFile(s.keyPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	unreadable := func(sealed []byte, as, what string) {
+		t.Helper()
+		if _, err := s.Unseal(sealed, as); !errors.Is(err, pipeline.ErrUnreadable) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	unreadable(sealed, "b", "bound to something else")
+	unreadable(sealed[:5], "a", "cut short")
+	if err := os.WriteFile(s.keyPath(), key[1:], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	unreadable(sealed, "a", "a damaged key")
+	if err := os.Remove(s.keyPath()); err != nil {
+		t.Fatal(err)
+	}
+	unreadable(sealed, "a", "no key")
+	if _, err := os.Stat(s.keyPath()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("there is a key: %v", err)
+	}
+	if err := os.WriteFile(s.keyPath(), key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Unseal(sealed, "a"); err != nil || string(got) != "manifests" {
+		t.Errorf("%q, %v", got, err)
+	}
+}

@@ -197,6 +197,8 @@ func (k *Keeper) releaseFile(ctx context.Context, stageRunID int64, name string)
 	switch {
 	case errors.Is(err, pipeline.ErrNotFound):
 		return nil, &fileError{name, "is no longer kept"}
+	case errors.Is(err, pipeline.ErrUnreadable):
+		return nil, &fileError{name, "cannot be decrypted: it is damaged, or private.key was lost"}
 	case err != nil:
 		return nil, err
 	case len(content) > maxReleaseFile:

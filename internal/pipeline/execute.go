@@ -159,8 +159,8 @@ func (e *Engine) taskSecrets(ctx context.Context, run Run, s StageRun, current *
 		}
 	}
 	files, err := e.taskFiles(ctx, run, s, current)
-	if errors.Is(err, ErrNotFound) {
-		return Secrets{}, goneVerdict(err), nil
+	if verdict := filesVerdict(err); verdict != nil {
+		return Secrets{}, verdict, nil
 	}
 	if err != nil {
 		return Secrets{}, nil, err
@@ -214,13 +214,29 @@ func (e *Engine) runningImages(ctx context.Context, run Run, s StageRun) (map[st
 func (e *Engine) taskFiles(ctx context.Context, run Run, s StageRun, current *Release) (map[string][]byte, error) {
 	files := make(map[string][]byte)
 	if run.Restores != nil && s.Spec.Environment != "" {
-		if err := e.addReleaseFiles(ctx, files, "", *run.Restores); err != nil {
-			return nil, err
+		for _, name := range run.Restores.Files {
+			content, err := e.releaseFile(ctx, *run.Restores, name)
+			if errors.Is(err, ErrUnreadable) {
+				return nil, &lostReleaseError{*run.Restores, err}
+			}
+			if err != nil {
+				return nil, err
+			}
+			files[name] = content
 		}
 	}
 	if current != nil && (s.Phase == PhaseApply || s.Phase == PhaseRestore) {
-		if err := e.addReleaseFiles(ctx, files, CurrentFiles, *current); err != nil {
-			return nil, err
+		for _, name := range current.Files {
+			content, err := e.releaseFile(ctx, *current, name)
+			if errors.Is(err, ErrUnreadable) {
+				// There is no way back to it; that must not bar the way ahead.
+				e.logger(run, s).Error().Err(err).Msg("the current release cannot be brought back")
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			files[CurrentFiles+name] = content
 		}
 	}
 	if s.Phase != PhaseApply {
@@ -236,13 +252,34 @@ func (e *Engine) taskFiles(ctx context.Context, run Run, s StageRun, current *Re
 	return files, nil
 }
 
-func (e *Engine) addReleaseFiles(ctx context.Context, files map[string][]byte, below string, r Release) error {
-	for _, name := range r.Files {
-		content, err := e.releases.ReleaseFile(ctx, r.RepositoryID, r.Environment, r.Number, name)
-		if err != nil {
-			return fmt.Errorf("file %s of release %d of %s: %w", name, r.Number, r.Environment, err)
+func (e *Engine) releaseFile(ctx context.Context, r Release, name string) ([]byte, error) {
+	content, err := e.releases.ReleaseFile(ctx, r.RepositoryID, r.Environment, r.Number, name)
+	if err != nil {
+		return nil, fmt.Errorf("file %s of release %d of %s: %w", name, r.Number, r.Environment, err)
+	}
+	return content, nil
+}
+
+// lostReleaseError is a release to bring back whose files cannot be read, however often that is tried.
+type lostReleaseError struct {
+	release Release
+	err     error
+}
+
+func (e *lostReleaseError) Error() string { return e.err.Error() }
+func (e *lostReleaseError) Unwrap() error { return e.err }
+
+// filesVerdict is the end of an attempt whose files are not there; nil: err is none of that.
+func filesVerdict(err error) *Verdict {
+	if lost, is := errors.AsType[*lostReleaseError](err); is {
+		return &Verdict{
+			Status: StatusFailure, Title: fmt.Sprintf("release %d cannot be brought back", lost.release.Number),
+			Cause: fmt.Sprintf("What release %d of %s recorded cannot be decrypted: it is damaged, or its key, private.key of the data folder, was lost. Restore the key from a backup, or deploy the commit %s again.",
+				lost.release.Number, lost.release.Environment, lost.release.Commit),
 		}
-		files[below+name] = content
+	}
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnreadable) {
+		return goneVerdict(err)
 	}
 	return nil
 }

@@ -9,6 +9,10 @@ import (
 // ErrNotFound is returned by stores and executors for what does not exist.
 var ErrNotFound = errors.New("not found")
 
+// ErrUnreadable is returned by stores for what they keep encrypted and cannot decrypt: it is damaged, or its key is lost.
+// Trying again does not help.
+var ErrUnreadable = errors.New("cannot be decrypted")
+
 // Job is durable work, written in the same transaction as the change that asks for it.
 type Job struct {
 	Kind JobKind
@@ -151,7 +155,7 @@ type Releases interface {
 	Release(ctx context.Context, repositoryID int64, environment string, number int64) (Release, error)
 	// Releases lists releases, newest first: the first of an environment is the one that it runs.
 	Releases(ctx context.Context, filter ReleaseFilter) ([]Release, error)
-	// ReleaseFile returns a file kept with a release; ErrNotFound.
+	// ReleaseFile returns a file kept with a release; ErrNotFound, ErrUnreadable.
 	ReleaseFile(ctx context.Context, repositoryID int64, environment string, number int64, name string) ([]byte, error)
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -52,6 +53,9 @@ func (d *deploy) currentObjects() ([]*object, error) {
 // released are the objects of a release, exactly as they were applied; why there are none is the end of a sentence.
 func (d *deploy) released(r pipeline.Release, file string) (objects []*object, why string, err error) {
 	text, found := d.s.File(file)
+	if !found && slices.Contains(r.Files, d.releaseFile()) {
+		return nil, "recorded manifests that cannot be decrypted: they are damaged, or private.key of the data folder was lost", nil
+	}
 	if !found {
 		return nil, "recorded no manifests of the stage " + d.task.Stage.Key + ": it was made before the stage was there, or under another name", nil
 	}
