@@ -360,8 +360,12 @@ func (h *house) CreateRelease(ctx context.Context, r pipeline.Release, files []p
 	return made.Release, made.created, err
 }
 
-func (h *house) Release(ctx context.Context, repo int64, name string, number int64) (pipeline.Release, error) {
-	return called(h, func() (pipeline.Release, error) { return h.db.Release(ctx, repo, name, number) })
+func (h *house) Release(ctx context.Context, repo int64, environment string, number int64) (pipeline.Release, error) {
+	return called(h, func() (pipeline.Release, error) { return h.db.Release(ctx, repo, environment, number) })
+}
+
+func (h *house) ReleaseFile(ctx context.Context, repo int64, environment string, number int64, name string) ([]byte, error) {
+	return called(h, func() ([]byte, error) { return h.db.ReleaseFile(ctx, repo, environment, number, name) })
 }
 
 func (h *house) Record(ctx context.Context, r pipeline.AuditRecord) error {

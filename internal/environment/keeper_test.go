@@ -898,6 +898,35 @@ func TestReleaseFiles(t *testing.T) {
 	}
 }
 
+// TestAReleaseHoldsWhatWasLeftOut: a stage whose paths have not changed deploys nothing, and what it deployed before still
+// runs: the release is one that can be gone back to.
+func TestAReleaseHoldsWhatWasLeftOut(t *testing.T) {
+	const name = "release/k8s (production).manifests.yaml"
+	h := newHouse(t, "k8s kubernetes @production", "dep run @production")
+	manifests := pipeline.Part{Kind: pipeline.PartManifests, Name: "k8s (production)", Value: "abc"}
+	h.plays["k8s (production)"] = pipeline.Result{
+		Verdict: pipeline.Verdict{Status: pipeline.StatusSuccess}, Parts: []pipeline.Part{manifests}, Private: []pipeline.Artifact{{Name: name}},
+	}
+	h.files[name] = "kind: Deployment"
+	h.submit(pushed("c1"))
+	h.settle()
+	h.defined.Stages[0].Paths, h.defined.Stages[0].MatchPaths = []string{"k8s/**"}, func([]string) bool { return false }
+	for _, n := range []int64{2, 3} { // from release to release
+		id := h.submit(pushed(fmt.Sprint("c", n)))
+		h.settle()
+		h.want(id, fmt.Sprintf("k8s=skipped dep=success [production done release %d] success", n))
+		release, err := h.db.Release(t.Context(), h.repo.ID, "production", n)
+		h.must(err)
+		if release.Part(pipeline.PartManifests, manifests.Name) != "abc" {
+			t.Errorf("%+v", release.Parts)
+		}
+		content, err := h.db.ReleaseFile(t.Context(), h.repo.ID, "production", n, name)
+		if err != nil || string(content) != "kind: Deployment" {
+			t.Errorf("%q %v", content, err)
+		}
+	}
+}
+
 func TestABrokenPipelineFileHoldsWhatWaits(t *testing.T) {
 	h := newHouse(t, "dep run @production")
 	h.deaf["file"] = true

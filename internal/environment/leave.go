@@ -71,7 +71,14 @@ func (k *Keeper) release(ctx context.Context, run pipeline.Run, entry pipeline.E
 	if err != nil {
 		return err
 	}
-	release, created, err := k.store.CreateRelease(ctx, k.releaseOf(run, entry, files, before), files)
+	parts, more, err := k.carried(ctx, run, entry.Environment, before)
+	if err != nil {
+		return err
+	}
+	files = append(files, more...)
+	made := k.releaseOf(run, entry, files, before)
+	made.Parts = append(made.Parts, parts...)
+	release, created, err := k.store.CreateRelease(ctx, made, files)
 	if err != nil {
 		return fmt.Errorf("release of run %d in %s: %w", run.ID, entry.Environment, err)
 	}

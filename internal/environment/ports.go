@@ -18,6 +18,8 @@ type Store interface {
 	CreateRelease(ctx context.Context, release pipeline.Release, files []pipeline.ReleaseFile) (stored pipeline.Release, created bool, err error)
 	// Release returns pipeline.ErrNotFound.
 	Release(ctx context.Context, repositoryID int64, environment string, number int64) (pipeline.Release, error)
+	// ReleaseFile returns a file kept with a release; pipeline.ErrNotFound, pipeline.ErrUnreadable.
+	ReleaseFile(ctx context.Context, repositoryID int64, environment string, number int64, name string) ([]byte, error)
 	Record(ctx context.Context, record pipeline.AuditRecord) error
 	Pushes(ctx context.Context, repositoryID int64, sha string) ([]pipeline.PushRecord, error)
 }
