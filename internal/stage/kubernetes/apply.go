@@ -160,6 +160,9 @@ func (r *rollout) all(ctx context.Context) error {
 		return cluster.Explain(err, "write the inventory")
 	}
 	r.deploy.objects = r.objects
+	if err := r.sweepCanaries(ctx); err != nil {
+		return err
+	}
 	for _, step := range steps(r.objects, r.settings.Images) {
 		if err := r.step(ctx, step); err != nil {
 			return err

@@ -10,7 +10,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/slipwayhq/slipway/internal/cluster"
@@ -234,14 +236,57 @@ func (t *trial) removeOne(ctx context.Context, made *unstructured.Unstructured) 
 	if err != nil || live == nil || live.GetLabels()[trackLabel] != canary || live.GetLabels()[inventoryLabel] != t.marks.labels[inventoryLabel] {
 		return err
 	}
-	err = t.world.persist(ctx, "delete "+keyOf(live).String(), func() error { return t.world.remove(ctx, live) })
+	return t.removeLive(ctx, live)
+}
+
+// removeLive deletes what was made for a trial, and waits until it takes no more requests.
+func (r *rollout) removeLive(ctx context.Context, live *unstructured.Unstructured) error {
+	err := r.world.persist(ctx, "delete "+keyOf(live).String(), func() error { return r.world.remove(ctx, live) })
 	if err != nil && !apierrors.IsNotFound(err) {
 		return cluster.Explain(err, "delete "+keyOf(live).String())
 	}
-	if err := t.waiter().gone(ctx, live); err != nil {
+	if err := r.waiter().gone(ctx, live); err != nil {
 		return err
 	}
-	t.s.Log(keyOf(live).in(t.namespace) + ": deleted")
+	r.s.Log(keyOf(live).in(r.namespace) + ": deleted")
+	return nil
+}
+
+// sweepCanaries removes what trials of attempts that were cut off have left, whatever the strategy is by now: Services would
+// lead to those pods for ever.
+func (r *rollout) sweepCanaries(ctx context.Context) error {
+	namespaces := []string{r.namespace}
+	for _, o := range r.objects {
+		if ns := o.GetNamespace(); ns != "" && !slices.Contains(namespaces, ns) {
+			namespaces = append(namespaces, ns)
+		}
+	}
+	ours := metav1.ListOptions{LabelSelector: labels.SelectorFromSet(labels.Set{trackLabel: canary, inventoryLabel: r.marks.labels[inventoryLabel]}).String()}
+	for _, namespace := range namespaces {
+		for _, kind := range []schema.GroupVersionKind{{Version: "v1", Kind: "Service"}, {Group: "apps", Version: "v1", Kind: "Deployment"}} {
+			client, err := r.world.client(kind, namespace)
+			if err != nil {
+				return err
+			}
+			var list *unstructured.UnstructuredList
+			doing := "list canaries"
+			err = r.world.persist(ctx, doing, func() error {
+				list, err = client.List(ctx, ours)
+				return err
+			})
+			if apierrors.IsForbidden(err) {
+				return (&trial{rollout: r}).remove(ctx, r.objects) // those that can be told by their names
+			}
+			if err != nil {
+				return cluster.Explain(err, doing)
+			}
+			for i := range list.Items {
+				if err := r.removeLive(ctx, &list.Items[i]); err != nil {
+					return err
+				}
+			}
+		}
+	}
 	return nil
 }
 

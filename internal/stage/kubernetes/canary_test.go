@@ -3,10 +3,16 @@ package kubernetes
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/slipwayhq/slipway/internal/pipeline"
 	"github.com/slipwayhq/slipway/internal/runner"
@@ -78,6 +84,56 @@ func TestCanaryThatCouldNotBeAsked(t *testing.T) {
 	}
 }
 
+// TestCanariesThatWereLeftBehind go with the next rollout, whatever its strategy and its objects are; nobody else's do.
+func TestCanariesThatWereLeftBehind(t *testing.T) {
+	of := func(kind, name, track, inventory string) *unstructured.Unstructured {
+		group := map[string]string{"Service": "v1", "Deployment": "apps/v1"}[kind]
+		return told(t, "apiVersion: "+group+"\nkind: "+kind+"\nmetadata: {name: "+name+", namespace: shop, labels: {"+trackLabel+": "+track+", "+inventoryLabel+": "+inventory+"}}\n")
+	}
+	for _, mayList := range []bool{true, false} {
+		w, fake := fakeWorld(of("Deployment", "web-canary", canary, "ours"), of("Service", "web-canary", canary, "ours"),
+			of("Deployment", "theirs-canary", canary, "theirs"), of("Deployment", "web", "stable", "ours"))
+		if !mayList {
+			fake.PrependReactor("list", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
+				return true, nil, apierrors.NewForbidden(schema.GroupResource{}, "", nil)
+			})
+		}
+		d := &deploy{s: stagetest.New(t, stagetest.Options{}), world: w, now: time.Now, namespace: "shop", marks: marks{labels: map[string]string{inventoryLabel: "ours"}}}
+		d.settings.Timeout = duration(time.Minute)
+		objects := []*object{{Unstructured: of("Deployment", "web", "", "")}, {Unstructured: of("Service", "web", "", "")}}
+		if mayList {
+			objects = nil // the labels tell
+		}
+		if err := (&rollout{deploy: d, objects: objects}).sweepCanaries(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for name, there := range map[string]bool{"web-canary": false, "theirs-canary": true, "web": true} {
+			for _, kind := range []string{"Deployment", "Service"} {
+				live, err := w.live(t.Context(), of(kind, name, "", ""))
+				if err != nil || (live != nil) != (there && kind == "Deployment") {
+					t.Errorf("may list: %t: %s %s: %v, %v", mayList, kind, name, live, err)
+				}
+			}
+		}
+	}
+}
+
+func TestRightsOfACanary(t *testing.T) {
+	w, _ := fakeWorld()
+	objects := []*object{{Unstructured: told(t, "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\n")}}
+	for strategy, want := range map[string]bool{"": false, canary: true} {
+		rights, err := w.rightsFor(objects, "shop", Settings{Strategy: strategy, Canary: Canary{Smoke: map[string]any{"service": "web"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range []right{{"apps", "deployments", "shop", "delete"}, {"", "services", "shop", "delete"}} {
+			if slices.Contains(rights, r) != want {
+				t.Errorf("%q: %s: %v", strategy, r, rights)
+			}
+		}
+	}
+}
+
 // What is new is tried on pods of its own: what answers wrong, or does not come up, changes nothing that runs.
 func TestCanary(t *testing.T) {
 	s := newSite(t)
@@ -123,4 +179,13 @@ func TestCanary(t *testing.T) {
 	_, done, verdict = s.deploy(version("delta", "exit 3"))
 	s.failed(verdict, done, "Deployment web-canary is not ready: CrashLoopBackOff")
 	runs("beta")
+	// What an attempt that was killed has left goes with the next deploy, though that tries nothing out.
+	s.kubectl("create", "deployment", "gone-canary", "--image="+busybox, "--replicas=0")
+	s.kubectl("label", "deployment", "gone-canary", trackLabel+"="+canary,
+		inventoryLabel+"="+s.kubectl("get", "deployment", "web", "-o", `jsonpath={.metadata.labels.slipwayhq\.github\.io/inventory}`))
+	plain := version("epsilon", serves)
+	plain.settings = strings.Replace(plain.settings, `, "strategy": "canary"`, "", 1)
+	_, done, verdict = s.deploy(plain)
+	s.succeeded(verdict, done)
+	runs("epsilon")
 }

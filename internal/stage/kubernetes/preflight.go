@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/slipwayhq/slipway/internal/cluster"
 	"github.com/slipwayhq/slipway/internal/pipeline"
@@ -33,8 +34,8 @@ func (r right) String() string {
 const atOnce = 8
 
 // rightsFor lists what applying the objects takes. Kinds the cluster does not know are left out: they come with this
-// deploy, or are reported elsewhere.
-func (w *world) rightsFor(objects []*object, inventory string, prune bool) ([]right, error) {
+// deploy, or are reported elsewhere. home is the namespace of the inventory.
+func (w *world) rightsFor(objects []*object, home string, settings Settings) ([]right, error) {
 	var rights []right
 	add := func(r right, verbs ...string) {
 		for _, verb := range verbs {
@@ -54,11 +55,15 @@ func (w *world) rightsFor(objects []*object, inventory string, prune bool) ([]ri
 		}
 		r := right{group: m.Resource.Group, resource: m.Resource.Resource, namespace: o.GetNamespace()}
 		add(r, "get", "create", "patch")
-		if prune || replaceable(o) {
+		tried := settings.Strategy == canary && o.GroupVersionKind().GroupKind() == schema.GroupKind{Group: "apps", Kind: "Deployment"}
+		if settings.Prune || tried || replaceable(o) {
 			add(r, "delete")
 		}
 	}
-	add(right{resource: "configmaps", namespace: inventory}, "get", "create", "update")
+	if _, asked := settings.Canary.Smoke["service"]; asked && settings.Strategy == canary {
+		add(right{resource: "services", namespace: home}, "get", "create", "patch", "delete")
+	}
+	add(right{resource: "configmaps", namespace: home}, "get", "create", "update")
 	return rights, nil
 }
 

@@ -181,7 +181,7 @@ func (d *deploy) look(ctx context.Context) (outlook, error) {
 }
 
 func (d *deploy) checkRights(ctx context.Context) (string, error) {
-	rights, err := d.world.rightsFor(d.objects, d.namespace, d.settings.Prune)
+	rights, err := d.world.rightsFor(d.objects, d.namespace, d.settings)
 	if err != nil {
 		return "", err
 	}
