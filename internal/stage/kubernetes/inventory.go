@@ -141,8 +141,10 @@ const (
 )
 
 // hold takes the inventory for this run: two deploys of one stage at a time would mix. It waits for another that is at it,
-// and takes over from one that has fallen silent. again reports that this very run had begun before.
+// and takes over from one that has fallen silent, for which no patience is too short. again reports that this very run had
+// begun before.
 func (i *inventory) hold(ctx context.Context, patience time.Duration, progress func(string)) (again bool, err error) {
+	patience = max(patience, 2*deadAfter)
 	began := i.now()
 	var seen string
 	silentSince := began
@@ -164,7 +166,10 @@ func (i *inventory) hold(ctx context.Context, patience time.Duration, progress f
 			}
 			continue // somebody was quicker
 		}
-		if list != nil && list.Data[inventoryHolder]+list.Data[inventoryBeat] != seen {
+		switch {
+		case err != nil:
+			silentSince = i.now() // a server that is away keeps the other from telling that it is alive
+		case list != nil && list.Data[inventoryHolder]+list.Data[inventoryBeat] != seen:
 			seen, silentSince = list.Data[inventoryHolder]+list.Data[inventoryBeat], i.now()
 		}
 		if i.now().Sub(began) > patience {

@@ -61,22 +61,19 @@ func (r *rollout) section(title string) pipeline.Section {
 // failed is the end of a rollout that did not succeed: why, what was applied, and what was done about it.
 func (d *deploy) failed(ctx context.Context, r *rollout, err error) (pipeline.Verdict, error) {
 	wanted := d.objects
-	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearing)
-	defer cancel()
 	if ctx.Err() != nil {
 		d.s.Section(r.section("Applied before it was stopped"))
-		letGo := d.letGo(detached, r)
-		return pipeline.Verdict{Status: pipeline.StatusFailure, Cause: r.progress(len(wanted)) + letGo}, nil
+		return pipeline.Verdict{Status: pipeline.StatusFailure, Cause: r.progress(len(wanted)) + d.letGo(ctx, r)}, nil
 	}
-	verdict := d.verdictOfFailure(detached, err)
+	verdict := d.verdictOfFailure(ctx, err)
 	if verdict.Status == "" {
-		d.letGo(detached, r)
+		d.letGo(ctx, r)
 		return verdict, err
 	}
 	d.s.Section(r.section("Applied before it failed"))
 	verdict.Cause += " " + r.progress(len(wanted))
 	if !d.settings.RollbackOnFailure || len(r.applied) == 0 || d.rollback() {
-		verdict.Cause += d.letGo(detached, r)
+		verdict.Cause += d.letGo(ctx, r)
 		return verdict, nil
 	}
 	outcome, back := "", false
@@ -87,7 +84,7 @@ func (d *deploy) failed(ctx context.Context, r *rollout, err error) (pipeline.Ve
 	if err != nil {
 		outcome = plainError(err)
 	}
-	verdict.Cause += " " + outcome + d.letGo(detached, r)
+	verdict.Cause += " " + outcome + d.letGo(ctx, r)
 	if back {
 		verdict.Title = fmt.Sprintf("ROLLED BACK to release %d: %s", d.task.Current.Number, verdict.Title)
 	} else {
@@ -105,8 +102,11 @@ func (r *rollout) progress(all int) string {
 	return fmt.Sprintf("%d of %s had been applied.", len(r.applied), report.Count(all, "object"))
 }
 
-// letGo gives the inventory back. That it could not is told: the next deploy then waits for a while.
+// letGo gives the inventory back, also of a rollout whose time is up. That it could not is told: the next deploy then waits for
+// a while.
 func (d *deploy) letGo(ctx context.Context, r *rollout) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearing)
+	defer cancel()
 	if err := r.list.release(ctx); err != nil && !errors.Is(err, errTakenOver) {
 		d.s.Log("The inventory still shows this deploy as going on: " + err.Error())
 		return " The next deploy waits some seconds before it takes over."
@@ -116,6 +116,8 @@ func (d *deploy) letGo(ctx context.Context, r *rollout) string {
 
 // verdictOfFailure shows why a rollout failed. The zero verdict: the error is our own trouble.
 func (d *deploy) verdictOfFailure(ctx context.Context, err error) pipeline.Verdict {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearing)
+	defer cancel()
 	failed, is := errors.AsType[*rolloutError](err)
 	if !is {
 		verdict, _ := verdictOf(d.s, err)

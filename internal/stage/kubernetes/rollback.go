@@ -110,9 +110,7 @@ func (d *deploy) bringBackCurrent(ctx context.Context) (outcome string, back boo
 		outcome, back = d.goBack(ctx, run, d.task.Because)
 		return context.Cause(ctx)
 	})
-	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearing)
-	defer cancel()
-	outcome += d.letGo(detached, run)
+	outcome += d.letGo(ctx, run)
 	d.s.Section(run.section("Applied"))
 	return outcome, back, err
 }
