@@ -271,13 +271,19 @@ func (r *rollout) replace(ctx context.Context, live, wanted *unstructured.Unstru
 		why = "has failed"
 	}
 	r.s.Log(keyOf(wanted).String() + " " + why + ": it is deleted and made anew")
-	if err := r.world.remove(ctx, live); err != nil {
+	doing := "replace " + keyOf(wanted).String()
+	if err := r.world.persist(ctx, doing, func() error { return r.world.remove(ctx, live) }); err != nil {
 		return nil, err
 	}
 	if err := r.waiter().gone(ctx, live); err != nil {
 		return nil, err
 	}
-	return r.world.apply(ctx, wanted, r.take, false)
+	var made *unstructured.Unstructured
+	err := r.world.persist(ctx, doing, func() (err error) {
+		made, err = r.world.apply(ctx, wanted, r.take, false)
+		return err
+	})
+	return made, err
 }
 
 // refused explains why an object could not be applied.

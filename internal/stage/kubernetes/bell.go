@@ -8,6 +8,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/watch"
 )
 
 const (
@@ -28,6 +29,8 @@ type bell struct {
 	stop   context.CancelFunc
 	ended  sync.WaitGroup
 	signal chan struct{} // with room for one
+	// lastAll is when everything was looked at last.
+	lastAll time.Time
 
 	mu      sync.Mutex
 	changed map[key]bool
@@ -37,7 +40,7 @@ type bell struct {
 // listen watches objects until stop is called. Credentials need not be allowed to watch: then the bell is deaf.
 func (w *world) listen(ctx context.Context, objects []*object) *bell {
 	ctx, stop := context.WithCancel(ctx)
-	b := &bell{world: w, stop: stop, signal: make(chan struct{}, 1), changed: make(map[key]bool), deaf: len(objects) > maxWatched}
+	b := &bell{world: w, stop: stop, signal: make(chan struct{}, 1), changed: make(map[key]bool), deaf: len(objects) > maxWatched, lastAll: time.Now()}
 	for _, o := range objects[:min(len(objects), maxWatched)] {
 		b.ended.Go(func() { b.follow(ctx, o) })
 	}
@@ -53,27 +56,43 @@ func (b *bell) close() {
 	b.ended.Wait()
 }
 
-// next waits for a change, and without one for a while. It returns what has changed; nil: anything may have.
+// next waits for a change, and without one for a while. It returns what has changed; nil: anything may have. However often
+// it rings, everything is due after that while: not all objects are watched.
 func (b *bell) next(ctx context.Context) (changed map[key]bool, err error) {
-	b.mu.Lock()
-	pause := quietFor
-	if b.deaf {
-		pause = lookEvery
-	}
-	b.mu.Unlock()
-	timer := time.NewTimer(pause)
+	timer := time.NewTimer(time.Until(b.lastAll.Add(b.pause())))
 	defer timer.Stop()
-	select {
-	case <-b.signal:
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		changed, b.changed = b.changed, make(map[key]bool)
-		return changed, nil
-	case <-timer.C:
-		return nil, nil //nolint:nilnil // as documented
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	for {
+		select {
+		case <-timer.C:
+			b.lastAll = time.Now()
+			return nil, nil //nolint:nilnil // as documented
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-b.signal:
+			timer.Reset(time.Until(b.lastAll.Add(b.pause())))
+			if changed := b.rung(); len(changed) > 0 && time.Since(b.lastAll) < b.pause() {
+				return changed, nil
+			}
+		}
 	}
+}
+
+func (b *bell) pause() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.deaf {
+		return lookEvery
+	}
+	return quietFor
+}
+
+// rung takes what has rung.
+func (b *bell) rung() map[key]bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	changed := b.changed
+	b.changed = make(map[key]bool)
+	return changed
 }
 
 // follow watches one object, anew after each end of a watch: API servers end them now and then.
@@ -88,19 +107,32 @@ func (b *bell) follow(ctx context.Context, o *object) {
 			b.goDeaf()
 			return
 		}
-		watch, err := client.Watch(ctx, options)
+		watching, err := client.Watch(ctx, options)
 		switch {
 		case apierrors.IsForbidden(err), apierrors.IsMethodNotSupported(err), apierrors.IsNotFound(err):
 			b.goDeaf()
 			return
 		case err == nil:
-			for range watch.ResultChan() {
-				b.ring(o.key())
-			}
-			watch.Stop()
+			b.hear(ctx, watching.ResultChan(), o.key())
+			watching.Stop()
 		}
 		b.ring(o.key())
 		if sleep(ctx, time.Second) != nil {
+			return
+		}
+	}
+}
+
+// hear rings for what a watch tells, until it ends.
+func (b *bell) hear(ctx context.Context, told <-chan watch.Event, k key) {
+	for {
+		select {
+		case _, open := <-told:
+			if !open {
+				return
+			}
+			b.ring(k)
+		case <-ctx.Done():
 			return
 		}
 	}

@@ -101,7 +101,7 @@ func (w *waiter) wait(ctx context.Context, objects []*object) error {
 		case !cluster.Passing(err) || w.now().Sub(lastSeen) > patience:
 			return err
 		default:
-			w.progress("waits for the cluster to answer again")
+			w.progress(outage)
 			err = sleep(ctx, lookEvery)
 		}
 		if err != nil {
@@ -220,21 +220,31 @@ func keysOf(objects []*object, but *object) []key {
 func (w *waiter) gone(ctx context.Context, u *unstructured.Unstructured) error {
 	rings := w.listen(ctx, []*object{{Unstructured: u}})
 	defer rings.close()
-	for began := w.now(); ; {
+	for began, lastSeen := w.now(), w.now(); ; {
 		live, err := w.live(ctx, u)
-		if err != nil {
-			return err
-		}
-		if live == nil || live.GetUID() != u.GetUID() {
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err == nil && (live == nil || live.GetUID() != u.GetUID()):
 			return nil
-		}
-		if w.now().Sub(began) > w.timeout {
+		case err == nil && w.now().Sub(began) > w.timeout:
 			return failf("An object is not going", "%s was deleted and is still there after %s: something holds it (finalizers: %s).",
 				keyOf(u), report.Duration(w.timeout), strings.Join(live.GetFinalizers(), ", "))
+		case err == nil:
+			lastSeen = w.now()
+			w.progress("waits until " + keyOf(u).String() + " is gone")
+			_, err = rings.next(ctx)
+		case !cluster.Passing(err) || w.now().Sub(lastSeen) > patience:
+			return err
+		default:
+			w.progress(outage)
+			err = sleep(ctx, lookEvery)
 		}
-		w.progress("waits until " + keyOf(u).String() + " is gone")
-		if _, err := rings.next(ctx); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 }
+
+// outage is the live line while there is none to tell.
+const outage = "waits for the cluster to answer again"
