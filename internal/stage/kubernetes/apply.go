@@ -204,10 +204,8 @@ func (r *rollout) step(ctx context.Context, step step) (err error) {
 			_, _, is := definition(o)
 			definitions = definitions || is
 		}
-		if step.wait {
-			if err := waiter.wait(ctx, step.objects); err != nil {
-				return "", err
-			}
+		if err := waiter.wait(ctx, step.awaited()); err != nil {
+			return "", err
 		}
 		if definitions {
 			r.world.Mapper.Reset() // the cluster has learnt kinds

@@ -21,6 +21,16 @@ type step struct {
 	wait    bool
 }
 
+// awaited are those of a step that are waited for. A claim may itself wait for the pod that uses it, which comes later.
+func (s step) awaited() []*object {
+	if !s.wait {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(s.objects), func(o *object) bool {
+		return o.GroupVersionKind().GroupKind() == schema.GroupKind{Kind: "PersistentVolumeClaim"}
+	})
+}
+
 // The steps that follow from what objects are.
 const (
 	stepFoundation = iota
@@ -50,7 +60,6 @@ func steps(objects []*object, images map[string]string) []step {
 			slices.SortStableFunc(group, func(a, b *object) int { return rank(a) - rank(b) })
 			ordered = append(ordered, step{
 				name: stepNames[i], objects: group,
-				// A claim may wait for the pod that uses it.
 				wait: i == stepFoundation || i == stepStores || i == stepApplication || i == stepEntrance,
 			})
 		}
