@@ -191,7 +191,9 @@ func inUse(live *unstructured.Unstructured) string {
 	return ""
 }
 
-func jobEnded(live *unstructured.Unstructured) bool { return jobIs(live, "Complete") || jobFailed(live) }
+func jobEnded(live *unstructured.Unstructured) bool {
+	return jobIs(live, "Complete") || jobFailed(live)
+}
 
 // jobFailed: a Job that has failed stays so, and waiting for it would be of no use.
 func jobFailed(live *unstructured.Unstructured) bool { return jobIs(live, "Failed") }
