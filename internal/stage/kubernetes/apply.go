@@ -239,6 +239,11 @@ func (r *rollout) one(ctx context.Context, c *comparer, o *object) error {
 		if before, err = r.world.live(ctx, wanted); err != nil {
 			return err
 		}
+		if r.rollback() {
+			if err = r.adoptAdditions(ctx, wanted); err != nil {
+				return err
+			}
+		}
 		after, err = r.world.apply(ctx, wanted, r.take, false)
 		return err
 	})

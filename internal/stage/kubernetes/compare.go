@@ -61,6 +61,8 @@ type comparer struct {
 	marks   marks
 	// versions are of the ConfigMaps and Secrets of the deploy.
 	versions map[key]string
+	// back: what is compared is brought back, and what others added to it is to go.
+	back bool
 	// own holds the objects by key, for what comes with them.
 	own map[key]*object
 }
@@ -112,7 +114,14 @@ func (c *comparer) compare(ctx context.Context, o *object, take bool) (compariso
 		result.action = toCreate
 	default:
 		result.action = toLeave
-		if result.changes = differences(o.GetKind(), live.Object, after.Object); len(result.changes) > 0 {
+		if c.back {
+			if result.changes, err = c.additions(ctx, wanted, live, after); passing(err) {
+				return c.refusal(result, live, err)
+			} else if err != nil {
+				result.warnings = append(result.warnings, "what others added to its pods, which this takes away, could not be found out: "+serverSays(err))
+			}
+		}
+		if result.changes = append(result.changes, differences(o.GetKind(), live.Object, after.Object)...); len(result.changes) > 0 {
 			result.action = toChange
 		}
 		if jobFailed(live) {

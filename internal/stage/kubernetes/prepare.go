@@ -202,7 +202,7 @@ func (d *deploy) checkRights(ctx context.Context) (string, error) {
 
 // comparer knows the versions of the configuration that goes with the objects.
 func (d *deploy) comparer(ctx context.Context) (*comparer, error) {
-	c := &comparer{world: d.world, secrets: d.secrets, marks: d.marks, versions: make(map[key]string), own: make(map[key]*object)}
+	c := &comparer{world: d.world, secrets: d.secrets, marks: d.marks, back: d.rollback(), versions: make(map[key]string), own: make(map[key]*object)}
 	for _, o := range d.objects {
 		c.own[o.key()] = o
 		switch {

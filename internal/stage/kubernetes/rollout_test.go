@@ -188,6 +188,12 @@ func TestPruneAndRollback(t *testing.T) {
 	if section, found := prepared.SectionTitled("Fields that somebody else manages"); !found || section.Table.Rows[0][1] != "spec.replicas" {
 		t.Errorf("%+v", section)
 	}
+	if section, _ := prepared.SectionTitled("Changes by field"); !strings.Contains(section.Code, "- spec.template.spec.containers[web].env[BY_HAND].value: 1") {
+		t.Error(section.Code)
+	}
+	if got := s.kubectl("get", "deployment", "web", "-o", "jsonpath={.spec.template.spec.containers[0].env}"); strings.Contains(got, "BY_HAND") {
+		t.Errorf("what was added by hand is still there: %s", got)
+	}
 	if prepared.Recorded.Parts[0].Value != back.Parts[0].Value {
 		t.Error("what is brought back is not what was released")
 	}
