@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/slipwayhq/slipway/internal/pipeline"
 )
 
@@ -62,6 +64,9 @@ func lint(objects []*object, names map[string]string) []pipeline.Finding {
 			findings = append(findings, lintPod(o, t)...)
 			for _, c := range t.containers() {
 				findings = append(findings, lintContainer(o, c, names)...)
+				if f, is := lintProbe(o, t, c, objects); is {
+					findings = append(findings, f)
+				}
 			}
 		}
 	}
@@ -135,10 +140,32 @@ func lintContainer(o *object, c container, names map[string]string) []pipeline.F
 	if !replacedByName(c.image(), names) && c.image() != "" && !pinned(c.image()) {
 		add([]string{"image"}, "latest-tag", pipeline.SeverityLow, "Image that moves", "The container %s of %s uses %s: what runs changes without a deploy. Give it a version or a digest.", c.name(), o.key(), c.image())
 	}
-	if longRunning(o) && !c.init && c.fields["readinessProbe"] == nil && hasPorts(c) {
-		add(nil, "no-probe", pipeline.SeverityLow, "No readiness probe", "The container %s of %s has no readinessProbe: it gets requests before it can answer them, and a broken rollout looks like a good one.", c.name(), o.key())
-	}
 	return findings
+}
+
+// lintProbe: whether a container gets requests is known of those that declare ports, which nobody has to, and of the only one
+// of pods that a Service of the manifests leads to. A worker that gets none needs no probe.
+func lintProbe(o *object, t template, c container, objects []*object) (pipeline.Finding, bool) {
+	if !longRunning(o) || c.init || c.fields["readinessProbe"] != nil || !hasPorts(c) && !(alone(t) && served(o, t, objects)) {
+		return pipeline.Finding{}, false
+	}
+	return remark(o, c.path, "no-probe", pipeline.SeverityLow, "No readiness probe",
+		"The container %s of %s has no readinessProbe: it gets requests before it can answer them, and a broken rollout looks like a good one.", c.name(), o.key()), true
+}
+
+func alone(t template) bool {
+	containers, _ := t.spec["containers"].([]any)
+	return len(containers) == 1
+}
+
+// served reports whether a Service among the objects leads to pods of a template.
+func served(o *object, t template, objects []*object) bool {
+	labels := nested(t.meta, "metadata", "labels")
+	return slices.ContainsFunc(objects, func(s *object) bool {
+		selector := nested(s.Object, "spec", "selector")
+		return s.GroupVersionKind().GroupKind() == schema.GroupKind{Kind: "Service"} && s.GetNamespace() == o.GetNamespace() &&
+			len(selector) > 0 && within(selector, labels)
+	})
 }
 
 // pinned reports whether an image has a digest, or a tag other than latest.
