@@ -69,7 +69,7 @@ func TestDemoScript(t *testing.T) {
 				if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 					t.Fatal(err)
 				}
-				if err := os.WriteFile(file, []byte(text), 0o700); err != nil { //nolint:gosec // a program
+				if err := os.WriteFile(file, []byte(text), 0o700); err != nil {
 					t.Fatal(err)
 				}
 			}

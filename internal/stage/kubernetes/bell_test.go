@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -54,13 +55,13 @@ func TestTheBellRings(t *testing.T) {
 		}
 		ended, cancel := context.WithCancelCause(t.Context())
 		cancel(errSaid)
-		if _, err := rings.next(ended); err != errSaid {
+		if _, err := rings.next(ended); !errors.Is(err, errSaid) {
 			t.Error(err)
 		}
 	})
 }
 
-var errSaid = fmt.Errorf("somebody said stop")
+var errSaid = errors.New("somebody said stop")
 
 // TestRingingDoesNotHideTheOthers: an object that changes all the time must not keep those from being looked at whose changes
 // nobody tells.

@@ -1,7 +1,6 @@
 package kubernetes
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -57,7 +56,7 @@ func fieldsIn(entry metav1.ManagedFieldsEntry) (*fieldpath.Set, error) {
 	if entry.FieldsV1 == nil {
 		return set, nil
 	}
-	if err := set.FromJSON(bytes.NewReader(entry.FieldsV1.Raw)); err != nil {
+	if err := set.FromJSON(entry.FieldsV1.GetRawReader()); err != nil {
 		return nil, fmt.Errorf("fields managed by %s: %w", entry.Manager, err)
 	}
 	return set, nil
@@ -115,7 +114,7 @@ func (w *world) adopt(ctx context.Context, live *unstructured.Unstructured) erro
 		if err != nil {
 			return fmt.Errorf("fields managed by %s: %w", entries[i].Manager, err)
 		}
-		entries[i].FieldsV1 = &metav1.FieldsV1{Raw: text}
+		entries[i].FieldsV1 = metav1.NewFieldsV1(string(text))
 	}
 	patch, err := json.Marshal([]map[string]any{
 		{"op": "replace", "path": "/metadata/managedFields", "value": entries},

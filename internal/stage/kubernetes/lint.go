@@ -146,7 +146,8 @@ func lintContainer(o *object, c container, names map[string]string) []pipeline.F
 // lintProbe: whether a container gets requests is known of those that declare ports, which nobody has to, and of the only one
 // of pods that a Service of the manifests leads to. A worker that gets none needs no probe.
 func lintProbe(o *object, t template, c container, objects []*object) (pipeline.Finding, bool) {
-	if !longRunning(o) || c.init || c.fields["readinessProbe"] != nil || !hasPorts(c) && !(alone(t) && served(o, t, objects)) {
+	asked := hasPorts(c) || alone(t) && served(o, t, objects)
+	if !asked || !longRunning(o) || c.init || c.fields["readinessProbe"] != nil {
 		return pipeline.Finding{}, false
 	}
 	return remark(o, c.path, "no-probe", pipeline.SeverityLow, "No readiness probe",

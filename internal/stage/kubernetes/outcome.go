@@ -63,7 +63,8 @@ func (d *deploy) failed(ctx context.Context, r *rollout, err error) (pipeline.Ve
 	wanted := d.objects
 	if ctx.Err() != nil {
 		d.s.Section(r.section("Applied before it was stopped"))
-		return pipeline.Verdict{Status: pipeline.StatusFailure, Cause: r.progress(len(wanted)) + d.letGo(ctx, r)}, nil
+		letGo := d.letGo(ctx, r)
+		return pipeline.Verdict{Status: pipeline.StatusFailure, Cause: r.progress(len(wanted)) + letGo}, nil
 	}
 	verdict := d.verdictOfFailure(ctx, err)
 	if verdict.Status == "" {
