@@ -64,7 +64,7 @@ func (d *deploy) failed(ctx context.Context, r *rollout, err error) (pipeline.Ve
 	if ctx.Err() != nil {
 		d.s.Section(r.section("Applied before it was stopped"))
 		letGo := d.letGo(ctx, r)
-		return pipeline.Verdict{Status: pipeline.StatusFailure, Cause: r.progress(len(wanted)) + letGo}, nil
+		return pipeline.Verdict{Status: pipeline.StatusFailure, Cause: r.progress(len(wanted)) + letGo}, nil //nolint:nilerr // the verdict is of a rollout that was stopped, and whoever stopped it says why
 	}
 	verdict := d.verdictOfFailure(ctx, err)
 	if verdict.Status == "" {
