@@ -142,7 +142,7 @@ func (k *Keeper) releaseOf(run pipeline.Run, entry pipeline.Entry, files []pipel
 		Commit: t.SHA, Ref: t.Ref, Branch: t.Enters(), PullRequest: t.PullRequest, Title: t.Title,
 		Actor: t.Actor, Approvals: entry.Approvals, Outputs: outputsBefore(run, entry.Environment),
 		Infrastructure: run.Infrastructure(entry.Environment, before),
-		EnteredAt: entry.EnteredAt, At: k.clock.Now(),
+		EnteredAt:      entry.EnteredAt, At: k.clock.Now(),
 	}
 	if c := entry.Candidate; c != nil {
 		r.Base, r.Configuration, r.Fingerprint = c.Base, c.Configuration, c.Fingerprint()
