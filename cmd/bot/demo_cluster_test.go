@@ -32,9 +32,6 @@ func TestAClusterOfNoUseToTheDemo(t *testing.T) {
 
 // TestDemoScript takes the cluster of make cluster-up only while both it and its registry answer.
 func TestDemoScript(t *testing.T) {
-	if _, err := exec.LookPath("bash"); err != nil {
-		t.Skip("scripts/demo takes bash")
-	}
 	script, err := os.ReadFile("../../scripts/demo")
 	if err != nil {
 		t.Fatal(err)

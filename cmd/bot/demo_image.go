@@ -21,8 +21,8 @@ import (
 
 // How the demo comes by images.
 const (
-	// demoImagesScript makes what is missing.
-	demoImagesScript = "scripts/demo-images"
+	// demoImagesScript makes what is missing: README has it.
+	demoImagesScript = "make demo-images"
 	// demoHub is where the example's image goes to by its pipeline file; the demo must not publish there.
 	demoHub = "docker.io/"
 	// The image that the example's Dockerfile begins with.

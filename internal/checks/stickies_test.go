@@ -203,6 +203,13 @@ func (b *bulletin) change(run *pipeline.Run, change func(*pipeline.Run)) {
 	b.stickies.RunChanged(*run)
 }
 
+// show is change, and waits until the comment tells of it.
+func (b *bulletin) show(t *testing.T, run *pipeline.Run, change func(*pipeline.Run)) {
+	t.Helper()
+	b.change(run, change)
+	must(t, b.stickies.Flush(t.Context()))
+}
+
 func finishAll(status pipeline.Status) func(*pipeline.Run) {
 	return func(run *pipeline.Run) {
 		for i := range run.Stages {
@@ -276,17 +283,14 @@ func TestADeletedCommentIsMadeAgain(t *testing.T) {
 		b := newBulletin(t)
 		defer b.stickies.Stop()
 		run := proposed(1, 31)
-		b.change(&run, func(*pipeline.Run) {})
-		must(t, b.stickies.Flush(t.Context()))
+		b.show(t, &run, func(*pipeline.Run) {})
 		clear(b.board.comments)
-		b.change(&run, finishAll(pipeline.StatusFailure))
-		must(t, b.stickies.Flush(t.Context()))
+		b.show(t, &run, finishAll(pipeline.StatusFailure))
 		if body := b.board.only(t); !strings.Contains(body, "✗ Failed") || len(b.board.made) != 2 {
 			t.Errorf("%d made: %s", len(b.board.made), body)
 		}
 		// The next edit goes to the new one.
-		b.change(&run, finishAll(pipeline.StatusSuccess))
-		must(t, b.stickies.Flush(t.Context()))
+		b.show(t, &run, finishAll(pipeline.StatusSuccess))
 		if body := b.board.only(t); !strings.Contains(body, "✓ Passed") || len(b.board.made) != 2 {
 			t.Errorf("%d made: %s", len(b.board.made), body)
 		}
@@ -299,8 +303,7 @@ func TestADeletedCommentIsMadeAgainWithoutNews(t *testing.T) {
 		b := newBulletin(t)
 		defer b.stickies.Stop()
 		run := proposed(1, 31)
-		b.change(&run, func(*pipeline.Run) {})
-		must(t, b.stickies.Flush(t.Context()))
+		b.show(t, &run, func(*pipeline.Run) {})
 		var id int64
 		for id = range b.board.comments {
 		}

@@ -308,7 +308,7 @@ func TestDemoSaysWhatImagesTake(t *testing.T) {
 	eventually(t, "the tests to run", func() bool { return strings.Contains(out.String(), "build-and-test: running") })
 	must(t, cmd.Process.Signal(syscall.SIGINT))
 	_ = cmd.Wait() // the code is looked at
-	want := "there is no buildkitd on this machine: scripts/demo-images makes it"
+	want := "there is no buildkitd on this machine: make demo-images makes it"
 	if os.Getuid() != 0 {
 		want = "when root runs it only"
 	}

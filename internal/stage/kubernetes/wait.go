@@ -96,13 +96,8 @@ func (w *waiter) wait(ctx context.Context, objects []*object) error {
 				rings = w.listen(ctx, pending)
 			}
 			changed, err = rings.next(ctx)
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case !cluster.Passing(err) || w.now().Sub(lastSeen) > patience:
-			return err
 		default:
-			w.progress(outage)
-			err = sleep(ctx, lookEvery)
+			err = w.outlast(ctx, err, lastSeen)
 		}
 		if err != nil {
 			return err
@@ -234,11 +229,8 @@ func (w *waiter) gone(ctx context.Context, u *unstructured.Unstructured) error {
 			lastSeen = w.now()
 			w.progress("waits until " + keyOf(u).String() + " is gone")
 			_, err = rings.next(ctx)
-		case !cluster.Passing(err) || w.now().Sub(lastSeen) > patience:
-			return err
 		default:
-			w.progress(outage)
-			err = sleep(ctx, lookEvery)
+			err = w.outlast(ctx, err, lastSeen)
 		}
 		if err != nil {
 			return err
@@ -246,5 +238,15 @@ func (w *waiter) gone(ctx context.Context, u *unstructured.Unstructured) error {
 	}
 }
 
-// outage is the live line while there is none to tell.
-const outage = "waits for the cluster to answer again"
+// outlast waits a moment for a cluster that does not answer. It returns the error where waiting is of no use, or was long
+// enough.
+func (w *waiter) outlast(ctx context.Context, err error, lastSeen time.Time) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case !cluster.Passing(err) || w.now().Sub(lastSeen) > patience:
+		return err
+	}
+	w.progress("waits for the cluster to answer again")
+	return sleep(ctx, lookEvery)
+}
